@@ -1,1 +1,1 @@
-
+//! Benches live in `benches/`; this crate only carries their dependencies.

@@ -1,1 +1,1 @@
-
+//! The broker as a library: requests in, answers out, and everything that decides in between.

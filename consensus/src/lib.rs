@@ -1,1 +1,1 @@
-
+//! Raft-replicated cluster metadata.

@@ -1,1 +1,3 @@
+//! The one binary: command line and composition root.
+
 fn main() {}

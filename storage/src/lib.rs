@@ -1,1 +1,1 @@
-
+//! One partition's log: it knows batches and offsets, no replicas and no clients.

@@ -1,1 +1,1 @@
-
+//! The derives that turn annotated structs into Kafka messages.

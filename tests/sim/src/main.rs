@@ -1,1 +1,3 @@
+//! Whole nodes on one thread, from one seed.
+
 fn main() {}
