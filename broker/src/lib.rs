@@ -1,1 +1,9 @@
 //! The broker as a library: requests in, answers out, and everything that decides in between.
+//!
+//! The core is a state machine that takes events and returns effects. It holds no clock, thread, socket or
+//! file; time is an argument, and what touches the world is an effect that somebody carries out: the server
+//! for real, the simulator in tests.
+
+mod ids;
+
+pub use ids::{CloseReason, ConnectionId, ConnectionInfo, LaneId, Now, RequestId};
