@@ -1,0 +1,229 @@
+//! What a producer may send (Kafka: `LogValidator`). Every failure has a name; the broker gives it a code.
+
+use thiserror::Error;
+
+use super::header::NO_TIMESTAMP;
+use super::reader::{RecordFields, RecordSlices};
+use super::{Batch, BatchError, Batches, Compression, INFLATE_LIMIT_BYTES, RecordsError};
+
+/// What depends on the request and on the topic.
+#[derive(Clone, Copy, Debug)]
+pub struct ProducedRules {
+    /// The request is of a version whose clients know zstd: Produce 7 (KIP-110).
+    pub zstd_allowed: bool,
+    /// Look at every record of a compressed batch too. Plain batches are always walked.
+    pub walk_compressed: bool,
+    /// The topic is compacted: a record without a key has no place in it.
+    pub key_required: bool,
+    /// The most that a batch may inflate to.
+    pub inflate_limit_bytes: usize,
+}
+
+impl Default for ProducedRules {
+    fn default() -> ProducedRules {
+        ProducedRules {
+            zstd_allowed: true,
+            walk_compressed: false,
+            key_required: false,
+            inflate_limit_bytes: INFLATE_LIMIT_BYTES,
+        }
+    }
+}
+
+/// How far timestamps may lie from the broker's clock (KIP-937).
+#[derive(Clone, Copy, Debug)]
+pub struct TimestampBounds {
+    /// The broker's clock.
+    pub now_ms: i64,
+    /// `message.timestamp.before.max.ms`.
+    pub before_max_ms: i64,
+    /// `message.timestamp.after.max.ms`.
+    pub after_max_ms: i64,
+}
+
+/// Why what a producer sent is refused. Kafka's code for each stands in brackets.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProducedError {
+    /// Not a batch, or not the bytes that were sent (CORRUPT_MESSAGE).
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// The records data is empty (INVALID_RECORD).
+    #[error("no batch at all")]
+    Empty,
+    /// More than one batch for a partition (INVALID_RECORD).
+    #[error("{left_bytes} bytes follow the one batch that a partition may carry")]
+    MoreThanOne {
+        /// Bytes behind the first batch.
+        left_bytes: usize,
+    },
+    /// Control records are the broker's (INVALID_RECORD).
+    #[error("a client may not write control records")]
+    Control,
+    /// A record count below 1, or one that does not fit the offsets (INVALID_RECORD).
+    #[error("{record_count} records do not fit a last offset delta of {last_offset_delta}")]
+    Count {
+        /// The head's record count.
+        record_count: i32,
+        /// The head's last offset delta.
+        last_offset_delta: i32,
+    },
+    /// Producer id, epoch and sequence do not go together (INVALID_RECORD).
+    #[error("producer id {producer_id} with epoch {producer_epoch} and sequence {base_sequence}")]
+    Producer {
+        /// The head's producer id.
+        producer_id: i64,
+        /// The head's producer epoch.
+        producer_epoch: i16,
+        /// The head's base sequence.
+        base_sequence: i32,
+    },
+    /// A delete horizon is what only compaction sets (INVALID_RECORD).
+    #[error("a client may not set a delete horizon")]
+    DeleteHorizon,
+    /// A codec id without meaning, or zstd from a client too old for it (UNSUPPORTED_COMPRESSION_TYPE).
+    #[error("codec {id} may not be used")]
+    Codec {
+        /// The head's codec id.
+        id: u8,
+    },
+    /// Log append time is the broker's to set (INVALID_TIMESTAMP).
+    #[error("a client may not set log append time")]
+    LogAppendTime,
+    /// A timestamp too far from the broker's clock (INVALID_TIMESTAMP).
+    #[error("timestamp {timestamp_ms} is out of bounds at {now_ms}")]
+    Timestamp {
+        /// The timestamp.
+        timestamp_ms: i64,
+        /// The broker's clock.
+        now_ms: i64,
+    },
+    /// The records cannot be read (INVALID_RECORD).
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// Offsets inside a batch count from 0 without a gap (INVALID_RECORD).
+    #[error("record {index} has offset delta {offset_delta}")]
+    OffsetDelta {
+        /// Which record of the batch.
+        index: i32,
+        /// What it says.
+        offset_delta: i32,
+    },
+    /// A record without a key for a compacted topic (INVALID_RECORD).
+    #[error("record {index} has no key, the topic is compacted")]
+    NoKey {
+        /// Which record of the batch.
+        index: i32,
+    },
+}
+
+impl Batch {
+    /// Reads what a partition of a Produce request carries: one batch and nothing else.
+    ///
+    /// # Errors
+    /// [`ProducedError::Batch`], [`ProducedError::Empty`], [`ProducedError::MoreThanOne`].
+    pub fn parse_produced(bytes: bytes::Bytes) -> Result<Batch, ProducedError> {
+        let size = bytes.len();
+        let batch = Batches::new(bytes).next().ok_or(ProducedError::Empty)??;
+        match size - batch.size() {
+            0 => Ok(batch),
+            left_bytes => Err(ProducedError::MoreThanOne { left_bytes }),
+        }
+    }
+
+    /// Checks what a producer sent: the head always, the records if they are plain or the rules ask for it.
+    /// A max timestamp that walked records do not have is corrected, as Kafka does.
+    ///
+    /// # Errors
+    /// All of [`ProducedError`] but those of [`Batch::parse_produced`] and [`Batch::check_timestamps`].
+    pub fn validate_produced(&mut self, rules: &ProducedRules) -> Result<(), ProducedError> {
+        let codec = self.validate_head(rules)?;
+        if codec == Compression::None || rules.walk_compressed || rules.key_required {
+            let max_timestamp_ms = self.walk(rules)?;
+            self.set_max_timestamp(max_timestamp_ms);
+        }
+        Ok(())
+    }
+
+    /// Checks the timestamps of the head against the broker's clock. Not for topics with log append time.
+    ///
+    /// # Errors
+    /// [`ProducedError::Timestamp`].
+    pub fn check_timestamps(&self, bounds: &TimestampBounds) -> Result<(), ProducedError> {
+        let TimestampBounds {
+            now_ms,
+            before_max_ms,
+            after_max_ms,
+        } = *bounds;
+        for timestamp_ms in [self.header().base_timestamp_ms, self.header().max_timestamp_ms] {
+            if timestamp_ms != NO_TIMESTAMP
+                && (now_ms.saturating_sub(timestamp_ms) > before_max_ms
+                    || timestamp_ms.saturating_sub(now_ms) > after_max_ms)
+            {
+                return Err(ProducedError::Timestamp { timestamp_ms, now_ms });
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_head(&self, rules: &ProducedRules) -> Result<Compression, ProducedError> {
+        let header = self.header();
+        let attributes = header.attributes;
+        let codec = attributes
+            .compression()
+            .filter(|&codec| codec != Compression::Zstd || rules.zstd_allowed)
+            .ok_or(ProducedError::Codec {
+                id: attributes.codec_id(),
+            })?;
+        if attributes.is_control() {
+            return Err(ProducedError::Control);
+        }
+        if attributes.is_log_append_time() {
+            return Err(ProducedError::LogAppendTime);
+        }
+        if attributes.has_delete_horizon() {
+            return Err(ProducedError::DeleteHorizon);
+        }
+        let (record_count, last_offset_delta) = (header.record_count, header.last_offset_delta);
+        if record_count < 1 || last_offset_delta != record_count - 1 {
+            return Err(ProducedError::Count {
+                record_count,
+                last_offset_delta,
+            });
+        }
+        let idempotent = header.has_producer_id();
+        let numbered = header.base_sequence >= 0 && header.producer_epoch >= 0;
+        if idempotent && !numbered || !idempotent && attributes.is_transactional() {
+            return Err(ProducedError::Producer {
+                producer_id: header.producer_id,
+                producer_epoch: header.producer_epoch,
+                base_sequence: header.base_sequence,
+            });
+        }
+        Ok(codec)
+    }
+
+    /// Looks at every record and gives the largest timestamp.
+    fn walk(&self, rules: &ProducedRules) -> Result<i64, ProducedError> {
+        let base_timestamp_ms = self.header().base_timestamp_ms;
+        let mut max_timestamp_ms = NO_TIMESTAMP;
+        let mut records = RecordSlices::new(self.header(), self.body().clone(), rules.inflate_limit_bytes)?;
+        let mut index = 0;
+        while let Some(record) = records.next()? {
+            let malformed = |what| RecordsError::Malformed { index, what };
+            let fields = RecordFields::read(record).map_err(malformed)?;
+            fields.for_each_header(|_, _| ()).map_err(malformed)?;
+            if fields.offset_delta != index {
+                return Err(ProducedError::OffsetDelta {
+                    index,
+                    offset_delta: fields.offset_delta,
+                });
+            }
+            if rules.key_required && fields.key.is_none() {
+                return Err(ProducedError::NoKey { index });
+            }
+            max_timestamp_ms = max_timestamp_ms.max(base_timestamp_ms.saturating_add(fields.timestamp_delta));
+            index += 1;
+        }
+        Ok(max_timestamp_ms)
+    }
+}
