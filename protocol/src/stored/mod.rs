@@ -1,0 +1,1 @@
+//! Schemas that lie in logs and files: what coordinators, transactions and producers leave behind.
