@@ -1,0 +1,4 @@
+//! One file per API: what a request is answered with.
+
+/// ApiVersions.
+pub mod api_versions;

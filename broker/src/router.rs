@@ -1,0 +1,255 @@
+//! THE TABLE: which APIs are served, in which versions, and by which types. ApiVersions answers from it and
+//! nothing else does.
+//!
+//! [`decode`] and [`encode`] are pure and run in the connection's task, so that bytes are parsed and checked in
+//! parallel; what comes out goes to the one [`crate::Node`]. An API that is not in the table is not advertised,
+//! and whoever sends it is told so by a closed connection, as Kafka does.
+
+use bytes::Bytes;
+use klamm_protocol::frame::{self, RequestHeader};
+use klamm_protocol::{DecodeError, Decoder, EncodeError, Message, Str, messages::*};
+
+/// One row: an API and the range of its versions that is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Kafka's number for the API.
+    pub key: i16,
+    /// Kafka's name for it.
+    pub name: &'static str,
+    /// The lowest version that is served.
+    pub min: i16,
+    /// The highest version that is served.
+    pub max: i16,
+}
+
+macro_rules! served {
+    ($($key:literal $name:ident $min:literal..=$max:literal $request:ty => $response:ty,)*) => {
+        /// A decoded request of a served API.
+        #[derive(Clone, Debug)]
+        pub enum Request {
+            $(#[doc = concat!("A ", stringify!($name), " request.")] $name($request),)*
+            /// ApiVersions in a version from the future: answered in version 0, with the table (KIP-511).
+            UnsupportedApiVersions,
+        }
+
+        /// An answer of a served API.
+        #[derive(Clone, Debug)]
+        pub enum Response {
+            $(#[doc = concat!("A ", stringify!($name), " response.")] $name($response),)*
+        }
+
+        $(impl From<$response> for Response {
+            fn from(response: $response) -> Self {
+                Response::$name(response)
+            }
+        })*
+
+        /// Every served API, by key.
+        pub const SERVED: &[Served] = &[
+            $(Served { key: $key, name: stringify!($name), min: $min, max: $max },)*
+        ];
+
+        /// `None`: there is no such row.
+        fn decode_body(key: i16, version: i16, input: &mut Decoder) -> Option<Result<Request, DecodeError>> {
+            match key {
+                $($key => Some(<$request>::decode(input, version).map(Request::$name)),)*
+                _ => None,
+            }
+        }
+
+        impl Response {
+            fn encode(&self, version: i16, correlation_id: i32) -> Result<Vec<Bytes>, EncodeError> {
+                match self {
+                    $(Response::$name(body) => frame::encode_response($key, version, correlation_id, body),)*
+                }
+            }
+        }
+    };
+}
+
+served! {
+    18 ApiVersions 0..=5 api_versions::ApiVersionsRequest => api_versions::ApiVersionsResponse,
+}
+
+/// The row of an API, if it is served at all.
+pub fn served(key: i16) -> Option<&'static Served> {
+    SERVED
+        .binary_search_by_key(&key, |row| row.key)
+        .ok()
+        .map(|at| &SERVED[at])
+}
+
+/// A request on its way to the core.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    /// What stood before the body.
+    pub header: RequestHeader,
+    /// The body.
+    pub request: Request,
+}
+
+impl Inbound {
+    /// Whether this is a Produce, which alone may overtake the *handling* (never the answer) of another.
+    pub fn is_produce(&self) -> bool {
+        self.header.api_key == PRODUCE
+    }
+}
+
+/// An answer on its way to the connection, with what it takes to encode it.
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    /// The version that it is encoded in.
+    pub version: i16,
+    /// The client's own number for the request.
+    pub correlation_id: i32,
+    /// The body.
+    pub response: Response,
+}
+
+/// Why a frame was not understood. Each closes the connection.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// A key that this broker does not serve in this version, or at all.
+    #[error("API key {key} version {version} is not served{}", of_client(.client_id))]
+    Unsupported {
+        /// The API.
+        key: i16,
+        /// The version asked for.
+        version: i16,
+        /// How the client calls itself.
+        client_id: Option<Str>,
+    },
+    /// Bytes that are no request.
+    #[error("undecodable request (API key {key} version {version}{}): {error}", of_client(.client_id))]
+    Undecodable {
+        /// The API, -1 if not even that could be read.
+        key: i16,
+        /// The version, -1 if unknown.
+        version: i16,
+        /// How the client calls itself.
+        client_id: Option<Str>,
+        /// What was wrong.
+        error: DecodeError,
+    },
+}
+
+fn of_client(id: &Option<Str>) -> String {
+    id.as_ref()
+        .map(|id| format!(", client id {id:?}"))
+        .unwrap_or_default()
+}
+
+const PRODUCE: i16 = 0;
+const API_VERSIONS: i16 = 18;
+
+/// Reads a frame (without its length).
+///
+/// # Errors
+/// What is not a request of a row, in full and in its version, is refused.
+pub fn decode(frame: Bytes) -> Result<Inbound, Refusal> {
+    let (key, version) = match frame.as_ref() {
+        [k0, k1, v0, v1, ..] => (i16::from_be_bytes([*k0, *k1]), i16::from_be_bytes([*v0, *v1])),
+        _ => (-1, -1),
+    };
+    if let (Some(row), [_, _, _, _, c0, c1, c2, c3, ..]) = (served(API_VERSIONS), frame.as_ref())
+        && key == API_VERSIONS
+        && version > row.max
+    {
+        // What follows the correlation id is of a version that nobody here knows.
+        let correlation_id = i32::from_be_bytes([*c0, *c1, *c2, *c3]);
+        let header = RequestHeader {
+            api_key: key,
+            api_version: 0,
+            correlation_id,
+            client_id: None,
+        };
+        return Ok(Inbound {
+            header,
+            request: Request::UnsupportedApiVersions,
+        });
+    }
+    let mut input = Decoder::new(frame);
+    let header = RequestHeader::decode(&mut input);
+    if !served(key).is_some_and(|row| (row.min..=row.max).contains(&version)) {
+        let client_id = header.ok().and_then(|header| header.client_id);
+        return Err(Refusal::Unsupported {
+            key,
+            version,
+            client_id,
+        });
+    }
+    let header = header.map_err(|error| Refusal::Undecodable {
+        key,
+        version,
+        client_id: None,
+        error,
+    })?;
+    match decode_body(key, version, &mut input) {
+        Some(Ok(request)) => Ok(Inbound { header, request }),
+        Some(Err(error)) => Err(Refusal::Undecodable {
+            key,
+            version,
+            client_id: header.client_id,
+            error,
+        }),
+        None => Err(Refusal::Unsupported {
+            key,
+            version,
+            client_id: header.client_id,
+        }),
+    }
+}
+
+/// The bytes of an answer, length included.
+///
+/// # Errors
+/// If a handler put a value into a field that the version does not have: a bug, after which the connection is
+/// best closed.
+pub fn encode(outbound: &Outbound) -> Result<Vec<Bytes>, EncodeError> {
+    outbound
+        .response
+        .encode(outbound.version, outbound.correlation_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_by_key_and_each_range_is_one() {
+        assert!(SERVED.windows(2).all(|pair| pair[0].key < pair[1].key));
+        assert!(SERVED.iter().all(|row| row.min <= row.max));
+    }
+
+    #[test]
+    fn a_version_from_the_future_of_api_versions_is_answered_and_of_nothing_else() {
+        let frame = |key: i16, version: i16| {
+            let mut frame = [key.to_be_bytes(), version.to_be_bytes()].concat();
+            frame.extend(7i32.to_be_bytes());
+            frame.extend(*b"whatever a later header holds");
+            Bytes::from(frame)
+        };
+        let inbound = decode(frame(API_VERSIONS, 99)).unwrap();
+        assert_eq!(
+            (inbound.header.api_version, inbound.header.correlation_id),
+            (0, 7)
+        );
+        assert!(matches!(inbound.request, Request::UnsupportedApiVersions));
+        assert!(matches!(
+            decode(frame(9999, 0)),
+            Err(Refusal::Unsupported {
+                key: 9999,
+                version: 0,
+                ..
+            })
+        ));
+        assert!(matches!(
+            decode(frame(API_VERSIONS, -1)),
+            Err(Refusal::Unsupported { .. })
+        ));
+        assert!(matches!(
+            decode(Bytes::from_static(b"\0")),
+            Err(Refusal::Unsupported { key: -1, .. })
+        ));
+    }
+}
