@@ -308,3 +308,96 @@ impl SnappyBlocks {
         Ok(Some(self.rest.split_to(len)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inflate(codec: Compression, input: Vec<u8>, limit_bytes: usize) -> Result<Vec<u8>, InflateError> {
+        let mut out = Vec::new();
+        let mut inflate = Inflate::new(codec, input.into(), limit_bytes)?;
+        while inflate.read_into(&mut out, 1000)? > 0 {}
+        Ok(out)
+    }
+
+    fn text() -> Vec<u8> {
+        (0..100_000u32)
+            .flat_map(|n| (n / 7).to_string().into_bytes())
+            .collect()
+    }
+
+    #[test]
+    fn what_is_compressed_inflates_to_itself_and_exactly_to_the_limit() {
+        for codec in Compression::ALL {
+            for input in [vec![], vec![1], text()] {
+                let compressed = codec.compress(&input);
+                assert_eq!(
+                    inflate(codec, compressed.clone(), input.len()).as_ref(),
+                    Ok(&input),
+                    "{codec}"
+                );
+                if !input.is_empty() {
+                    let limit_bytes = input.len() - 1;
+                    let refused = inflate(codec, compressed, limit_bytes);
+                    assert_eq!(refused, Err(InflateError::TooLarge { codec, limit_bytes }));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn gzip_members_follow_one_another() {
+        let members = [
+            Compression::Gzip.compress(b"one"),
+            Compression::Gzip.compress(b"two"),
+        ]
+        .concat();
+        assert_eq!(inflate(Compression::Gzip, members, 100).unwrap(), b"onetwo");
+    }
+
+    #[test]
+    fn snappy_is_read_in_both_framings() {
+        let raw = snap::raw::Encoder::new().compress_vec(&text()).unwrap();
+        assert_eq!(inflate(Compression::Snappy, raw, 1 << 20).unwrap(), text());
+        let streams = [
+            Compression::Snappy.compress(b"one"),
+            Compression::Snappy.compress(b"two"),
+        ]
+        .concat();
+        assert_eq!(inflate(Compression::Snappy, streams, 100).unwrap(), b"onetwo");
+    }
+
+    #[test]
+    fn a_block_that_claims_more_than_it_can_hold_takes_no_memory() {
+        // The varint says 64 MiB, four bytes follow.
+        let liar = vec![0x80, 0x80, 0x80, 0x20, 1, 2, 3, 4];
+        let refused = inflate(Compression::Snappy, liar, usize::MAX);
+        assert!(matches!(refused, Err(InflateError::Broken { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn lz4_of_linked_blocks_with_checksums_is_read() {
+        use lz4_flex::frame::{BlockMode, FrameEncoder, FrameInfo};
+        let info = FrameInfo::new()
+            .block_mode(BlockMode::Linked)
+            .block_checksums(true)
+            .content_checksum(true);
+        let mut frame = FrameEncoder::with_frame_info(info, Vec::new());
+        frame.write_all(&text()).unwrap();
+        assert_eq!(
+            inflate(Compression::Lz4, frame.finish().unwrap(), 1 << 20).unwrap(),
+            text()
+        );
+    }
+
+    #[test]
+    fn codecs_have_kafkas_ids_and_names() {
+        let names = ["none", "gzip", "snappy", "lz4", "zstd"];
+        for (id, name) in (0u8..).zip(names) {
+            let codec = Compression::from_id(id).unwrap();
+            assert_eq!((codec.id(), codec.name()), (id, name));
+            assert_eq!(Compression::from_name(name), Some(codec));
+        }
+        assert_eq!(Compression::from_id(5), None);
+    }
+}

@@ -2,8 +2,8 @@
 //!
 //! A [`Batch`] is a head of 61 bytes and a body that nobody rewrites. Reading is bounded everywhere: what
 //! comes from a client inflates up to a limit that the caller names, and lengths are checked against the
-//! bytes that are there. What a producer may send is in `validate`. Nothing here knows topics, configurations
-//! or error codes.
+//! bytes that are there. What a producer may send is in `validate`; the formats of before 2017
+//! are in [`legacy`]. Nothing here knows topics, configurations or error codes.
 //!
 //! Read on in `header` for the layout of a batch, in `reader` for that of a record.
 
@@ -12,12 +12,16 @@ mod builder;
 mod compression;
 pub mod control;
 mod header;
+pub mod legacy;
 mod reader;
+mod source;
 mod validate;
 mod varint;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 use bytes::Bytes;
 

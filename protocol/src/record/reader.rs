@@ -16,14 +16,12 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::compression::{Inflate, InflateError};
+use super::compression::InflateError;
 use super::header::BatchHeader;
+use super::source::Source;
 use super::varint::{VARINT_MAX, take_varint, take_varlong};
 use super::{Compression, Record};
 use crate::Str;
-
-/// How much is inflated at a time.
-const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Why the records of a batch cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -68,28 +66,11 @@ pub(super) struct RecordSlices {
     index: i32,
 }
 
-enum Source {
-    /// Records as they lie in the batch.
-    Plain { body: Bytes, at: usize },
-    /// Records are inflated into `buffer`; what is before `at` has been lent already.
-    Inflated {
-        inflate: Inflate,
-        buffer: Vec<u8>,
-        at: usize,
-    },
-}
-
 impl RecordSlices {
     pub(super) fn new(header: &BatchHeader, body: Bytes, limit_bytes: usize) -> Result<Self, RecordsError> {
         let id = header.attributes.codec_id();
-        let source = match Compression::from_id(id).ok_or(RecordsError::UnknownCodec { id })? {
-            Compression::None => Source::Plain { body, at: 0 },
-            codec => Source::Inflated {
-                inflate: Inflate::new(codec, body, limit_bytes)?,
-                buffer: Vec::new(),
-                at: 0,
-            },
-        };
+        let codec = Compression::from_id(id).ok_or(RecordsError::UnknownCodec { id })?;
+        let source = Source::new(codec, body, limit_bytes)?;
         Ok(RecordSlices {
             source,
             declared: header.record_count,
@@ -135,58 +116,6 @@ impl RecordSlices {
         }
         self.index += 1;
         Ok(Some(self.source.take(length)))
-    }
-
-    /// The body that a plain record's slice lies in.
-    fn plain_body(&self) -> Option<&Bytes> {
-        match &self.source {
-            Source::Plain { body, .. } => Some(body),
-            Source::Inflated { .. } => None,
-        }
-    }
-}
-
-impl Source {
-    /// Has at least `needed` bytes at hand; `false` if the data ends before. Memory grows with what really
-    /// comes out of the codec, never with what a length field claims.
-    fn fill(&mut self, needed: usize) -> Result<bool, InflateError> {
-        match self {
-            Source::Plain { body, at } => Ok(body.len() - *at >= needed),
-            Source::Inflated { inflate, buffer, at } => {
-                if buffer.len() - *at >= needed {
-                    return Ok(true);
-                }
-                buffer.drain(..*at);
-                *at = 0;
-                while buffer.len() < needed {
-                    if inflate.read_into(buffer, CHUNK_BYTES)? == 0 {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
-        }
-    }
-
-    fn rest(&self) -> &[u8] {
-        match self {
-            Source::Plain { body, at } => &body[*at..],
-            Source::Inflated { buffer, at, .. } => &buffer[*at..],
-        }
-    }
-
-    fn advance(&mut self, by: usize) {
-        match self {
-            Source::Plain { at, .. } | Source::Inflated { at, .. } => *at += by,
-        }
-    }
-
-    fn take(&mut self, length: usize) -> &[u8] {
-        self.advance(length);
-        match self {
-            Source::Plain { body, at } => &body[*at - length..*at],
-            Source::Inflated { buffer, at, .. } => &buffer[*at - length..*at],
-        }
     }
 }
 
@@ -283,7 +212,7 @@ impl RecordIter {
     }
 
     fn read(&mut self) -> Result<Option<Record>, RecordsError> {
-        let body = self.slices.plain_body().cloned();
+        let body = self.slices.source.plain().cloned();
         let Some(slice) = self.slices.next()? else {
             return Ok(None);
         };

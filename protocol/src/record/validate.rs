@@ -227,3 +227,244 @@ impl Batch {
         Ok(max_timestamp_ms)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::record::{BatchBuilder, BatchHeader, InflateError};
+
+    fn sound(codec: Compression) -> Batch {
+        let mut batch = BatchBuilder::new(codec);
+        batch
+            .producer(7, 0, 3)
+            .append(10, None, Some(b"a"))
+            .append(20, Some(b"k"), Some(b"b"));
+        batch.finish()
+    }
+
+    /// A sound batch with its head changed, length and CRC made right again.
+    fn with_head(codec: Compression, change: impl FnOnce(&mut BatchHeader)) -> Batch {
+        let batch = sound(codec);
+        let mut header = *batch.header();
+        change(&mut header);
+        Batch::assemble(header, batch.body().clone())
+    }
+
+    fn refuse(mut batch: Batch) -> ProducedError {
+        let rules = ProducedRules {
+            walk_compressed: true,
+            ..ProducedRules::default()
+        };
+        batch.validate_produced(&rules).unwrap_err()
+    }
+
+    #[test]
+    fn a_head_that_no_client_may_send_is_refused_by_name() {
+        use Compression::None;
+        let refuse = |change: fn(&mut BatchHeader)| refuse(with_head(None, change));
+        assert_eq!(refuse(|h| h.attributes.set_control(true)), ProducedError::Control);
+        assert_eq!(
+            refuse(|h| h.attributes.set_log_append_time(true)),
+            ProducedError::LogAppendTime
+        );
+        assert_eq!(
+            refuse(|h| h.attributes.set_delete_horizon(true)),
+            ProducedError::DeleteHorizon
+        );
+        for id in 5..8 {
+            let mut batch = sound(None);
+            let mut header = *batch.header();
+            header.attributes.0 |= id;
+            batch = Batch::assemble(header, batch.body().clone());
+            let refused = batch.validate_produced(&ProducedRules::default());
+            assert_eq!(refused, Err(ProducedError::Codec { id: id as u8 }));
+        }
+        let count = |record_count, last_offset_delta| ProducedError::Count {
+            record_count,
+            last_offset_delta,
+        };
+        assert_eq!(refuse(|h| h.record_count = 0), count(0, 1));
+        assert_eq!(refuse(|h| h.record_count = -1), count(-1, 1));
+        assert_eq!(refuse(|h| h.last_offset_delta = 2), count(2, 2));
+        assert_eq!(
+            refuse(|h| (h.record_count, h.last_offset_delta) = (i32::MIN, i32::MAX)),
+            count(i32::MIN, i32::MAX)
+        );
+        let producer = |producer_id, producer_epoch, base_sequence| ProducedError::Producer {
+            producer_id,
+            producer_epoch,
+            base_sequence,
+        };
+        assert_eq!(refuse(|h| h.base_sequence = -1), producer(7, 0, -1));
+        assert_eq!(refuse(|h| h.producer_epoch = -1), producer(7, -1, 3));
+        let transactional = refuse(|h| {
+            h.producer_id = -1;
+            h.attributes.set_transactional(true);
+        });
+        assert_eq!(transactional, producer(-1, 0, 3));
+    }
+
+    #[test]
+    fn zstd_is_refused_from_clients_too_old_for_it() {
+        let rules = ProducedRules {
+            zstd_allowed: false,
+            ..ProducedRules::default()
+        };
+        assert_eq!(
+            sound(Compression::Zstd).validate_produced(&rules),
+            Err(ProducedError::Codec { id: 4 })
+        );
+        assert_eq!(sound(Compression::Lz4).validate_produced(&rules), Ok(()));
+    }
+
+    #[test]
+    fn records_that_do_not_fit_the_head_are_refused_whatever_the_codec() {
+        for codec in Compression::ALL {
+            let more = with_head(codec, |h| (h.record_count, h.last_offset_delta) = (3, 2));
+            assert_eq!(
+                refuse(more),
+                RecordsError::Missing {
+                    declared: 3,
+                    found: 2
+                }
+                .into()
+            );
+            let fewer = with_head(codec, |h| (h.record_count, h.last_offset_delta) = (1, 0));
+            assert_eq!(refuse(fewer), RecordsError::Trailing { declared: 1 }.into());
+            let mut gap = BatchBuilder::new(codec);
+            gap.append_at(0, 1, None, None, &[])
+                .append_at(2, 1, None, None, &[]);
+            let gap = gap.finish();
+            let header = BatchHeader {
+                last_offset_delta: 1,
+                ..*gap.header()
+            };
+            let gap = Batch::assemble(header, gap.body().clone());
+            assert_eq!(
+                refuse(gap),
+                ProducedError::OffsetDelta {
+                    index: 1,
+                    offset_delta: 2
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn compressed_records_are_walked_on_request_only() {
+        let wrong = || {
+            with_head(Compression::Gzip, |h| {
+                (h.record_count, h.last_offset_delta) = (3, 2)
+            })
+        };
+        assert_eq!(wrong().validate_produced(&ProducedRules::default()), Ok(()));
+        let rules = ProducedRules {
+            walk_compressed: true,
+            ..ProducedRules::default()
+        };
+        assert!(wrong().validate_produced(&rules).is_err());
+        let rules = ProducedRules {
+            key_required: true,
+            ..ProducedRules::default()
+        };
+        assert_eq!(
+            sound(Compression::Gzip).validate_produced(&rules),
+            Err(ProducedError::NoKey { index: 0 })
+        );
+    }
+
+    #[test]
+    fn a_bomb_is_refused_at_the_limit() {
+        for codec in [
+            Compression::Gzip,
+            Compression::Snappy,
+            Compression::Lz4,
+            Compression::Zstd,
+        ] {
+            let mut bomb = BatchBuilder::new(codec);
+            bomb.append(1, None, Some(&vec![0; 10_000_000]));
+            let limit_bytes = 100_000;
+            let rules = ProducedRules {
+                walk_compressed: true,
+                inflate_limit_bytes: limit_bytes,
+                ..Default::default()
+            };
+            let too_large = InflateError::TooLarge { codec, limit_bytes };
+            let refused = bomb.finish().validate_produced(&rules);
+            assert_eq!(refused, Err(RecordsError::Inflate(too_large).into()));
+        }
+    }
+
+    #[test]
+    fn a_wrong_max_timestamp_is_corrected() {
+        let mut batch = with_head(Compression::None, |h| h.max_timestamp_ms = 99);
+        batch.validate_produced(&ProducedRules::default()).unwrap();
+        assert_eq!(batch, sound(Compression::None));
+        assert!(
+            Batch::parse(batch.to_bytes()).is_ok(),
+            "the CRC is corrected with it"
+        );
+    }
+
+    #[test]
+    fn timestamps_too_far_from_the_clock_are_refused() {
+        let bounds = |now_ms, before_max_ms, after_max_ms| TimestampBounds {
+            now_ms,
+            before_max_ms,
+            after_max_ms,
+        };
+        let batch = sound(Compression::None);
+        assert_eq!(batch.check_timestamps(&bounds(15, 5, 5)), Ok(()));
+        let too_old = batch.check_timestamps(&bounds(15, 4, 5));
+        assert_eq!(
+            too_old,
+            Err(ProducedError::Timestamp {
+                timestamp_ms: 10,
+                now_ms: 15
+            })
+        );
+        let too_new = batch.check_timestamps(&bounds(15, 5, 4));
+        assert_eq!(
+            too_new,
+            Err(ProducedError::Timestamp {
+                timestamp_ms: 20,
+                now_ms: 15
+            })
+        );
+        assert_eq!(
+            batch.check_timestamps(&bounds(i64::MAX, i64::MAX, i64::MAX)),
+            Ok(())
+        );
+        let without = with_head(Compression::None, |h| {
+            (h.base_timestamp_ms, h.max_timestamp_ms) = (-1, -1)
+        });
+        assert_eq!(without.check_timestamps(&bounds(1 << 40, 0, 0)), Ok(()));
+    }
+
+    #[test]
+    fn a_partition_carries_one_batch_and_nothing_else() {
+        let one = sound(Compression::None).to_bytes();
+        assert!(Batch::parse_produced(one.clone()).is_ok());
+        assert_eq!(Batch::parse_produced(Bytes::new()), Err(ProducedError::Empty));
+        let two: Bytes = [&one[..], &one[..]].concat().into();
+        assert_eq!(
+            Batch::parse_produced(two),
+            Err(ProducedError::MoreThanOne {
+                left_bytes: one.len()
+            })
+        );
+        let cut = BatchError::Truncated {
+            needed_bytes: one.len(),
+            got_bytes: one.len() - 1,
+        };
+        assert_eq!(Batch::parse_produced(one.slice(..one.len() - 1)), Err(cut.into()));
+        let mut old = one.to_vec();
+        old[16] = 1;
+        assert_eq!(
+            Batch::parse_produced(old.into()),
+            Err(BatchError::Magic { magic: 1 }.into())
+        );
+    }
+}
