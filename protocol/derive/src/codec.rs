@@ -166,6 +166,8 @@ fn differs_from_default(field: &Field) -> TokenStream {
         (None, false) if has_empty => quote!(!self.#ident.is_empty()),
         (None, true) if has_empty => quote!(!self.#ident.as_ref().is_some_and(|value| value.is_empty())),
         (None, false) if matches!(field.ty, Type::Primitive("bool")) => quote!(self.#ident),
+        (None, false) if matches!(field.ty, Type::Primitive("f64")) => quote!(self.#ident != 0.0),
+        (None, false) if matches!(field.ty, Type::Primitive(_)) => quote!(self.#ident != 0),
         _ => {
             let value = default_value(field);
             quote!((self.#ident != #value))

@@ -1,11 +1,37 @@
 //! Requests and responses: one file per API key, both together, fields in wire order.
 //!
 //! Versions reach from the first that Kafka ever released to the last. What a broker serves is the router's
-//! matter. Names are Kafka's.
+//! matter. Names are Kafka's. Errors are named where they come back; "those of the coordinator" are
+//! NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE and COORDINATOR_LOAD_IN_PROGRESS. In versions marked flexible,
+//! lengths are compact and tagged fields may follow (KIP-482).
 
 use crate::message::{Message, Schema};
 
+pub mod alter_configs;
 pub mod api_versions;
+pub mod create_partitions;
+pub mod create_topics;
+pub mod delete_groups;
+pub mod delete_records;
+pub mod delete_topics;
+pub mod describe_cluster;
+pub mod describe_configs;
+pub mod describe_groups;
+pub mod fetch;
+pub mod find_coordinator;
+pub mod heartbeat;
+pub mod incremental_alter_configs;
+pub mod init_producer_id;
+pub mod join_group;
+pub mod leave_group;
+pub mod list_groups;
+pub mod list_offsets;
+pub mod metadata;
+pub mod offset_commit;
+pub mod offset_delete;
+pub mod offset_fetch;
+pub mod produce;
+pub mod sync_group;
 
 /// An API: a key with its request and response.
 #[derive(Debug)]
@@ -28,17 +54,52 @@ pub fn api(key: i16) -> Option<&'static Api> {
 }
 
 macro_rules! apis {
-    ($($key:literal $name:literal $request:ty, $response:ty;)*) => {
+    ($($key:literal $name:literal $module:ident $request:ident $response:ident;)*) => {
         /// Every API, by key.
         pub const APIS: &[Api] = &[$(Api {
             key: $key,
             name: $name,
-            request: <$request as Message>::SCHEMA,
-            response: <$response as Message>::SCHEMA,
+            request: <$module::$request as Message>::SCHEMA,
+            response: <$module::$response as Message>::SCHEMA,
         }),*];
+
+        /// Calls `$visit!(path)` for the type of every request and response: for code that has to treat them all.
+        #[macro_export]
+        macro_rules! for_each_message {
+            ($visit:ident) => {
+                $(
+                    $visit!($crate::messages::$module::$request);
+                    $visit!($crate::messages::$module::$response);
+                )*
+            };
+        }
     };
 }
 
 apis! {
-    18 "ApiVersions" api_versions::ApiVersionsRequest, api_versions::ApiVersionsResponse;
+    0 "Produce" produce ProduceRequest ProduceResponse;
+    1 "Fetch" fetch FetchRequest FetchResponse;
+    2 "ListOffsets" list_offsets ListOffsetsRequest ListOffsetsResponse;
+    3 "Metadata" metadata MetadataRequest MetadataResponse;
+    8 "OffsetCommit" offset_commit OffsetCommitRequest OffsetCommitResponse;
+    9 "OffsetFetch" offset_fetch OffsetFetchRequest OffsetFetchResponse;
+    10 "FindCoordinator" find_coordinator FindCoordinatorRequest FindCoordinatorResponse;
+    11 "JoinGroup" join_group JoinGroupRequest JoinGroupResponse;
+    12 "Heartbeat" heartbeat HeartbeatRequest HeartbeatResponse;
+    13 "LeaveGroup" leave_group LeaveGroupRequest LeaveGroupResponse;
+    14 "SyncGroup" sync_group SyncGroupRequest SyncGroupResponse;
+    15 "DescribeGroups" describe_groups DescribeGroupsRequest DescribeGroupsResponse;
+    16 "ListGroups" list_groups ListGroupsRequest ListGroupsResponse;
+    18 "ApiVersions" api_versions ApiVersionsRequest ApiVersionsResponse;
+    19 "CreateTopics" create_topics CreateTopicsRequest CreateTopicsResponse;
+    20 "DeleteTopics" delete_topics DeleteTopicsRequest DeleteTopicsResponse;
+    21 "DeleteRecords" delete_records DeleteRecordsRequest DeleteRecordsResponse;
+    22 "InitProducerId" init_producer_id InitProducerIdRequest InitProducerIdResponse;
+    32 "DescribeConfigs" describe_configs DescribeConfigsRequest DescribeConfigsResponse;
+    33 "AlterConfigs" alter_configs AlterConfigsRequest AlterConfigsResponse;
+    37 "CreatePartitions" create_partitions CreatePartitionsRequest CreatePartitionsResponse;
+    42 "DeleteGroups" delete_groups DeleteGroupsRequest DeleteGroupsResponse;
+    44 "IncrementalAlterConfigs" incremental_alter_configs IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse;
+    47 "OffsetDelete" offset_delete OffsetDeleteRequest OffsetDeleteResponse;
+    60 "DescribeCluster" describe_cluster DescribeClusterRequest DescribeClusterResponse;
 }
