@@ -7,6 +7,7 @@
 //! Read on in [`router`] (which APIs are served) and `api/` (one file per API).
 
 pub mod api;
+pub mod config;
 mod ids;
 pub mod router;
 
