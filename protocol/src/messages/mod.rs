@@ -8,6 +8,7 @@
 use crate::message::{Message, Schema};
 
 pub mod alter_configs;
+pub mod alter_partition_reassignments;
 pub mod api_versions;
 pub mod create_partitions;
 pub mod create_topics;
@@ -17,6 +18,10 @@ pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
 pub mod describe_groups;
+pub mod describe_log_dirs;
+pub mod describe_producers;
+pub mod describe_topic_partitions;
+pub mod elect_leaders;
 pub mod fetch;
 pub mod find_coordinator;
 pub mod heartbeat;
@@ -24,13 +29,18 @@ pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod join_group;
 pub mod leave_group;
+pub mod list_config_resources;
 pub mod list_groups;
 pub mod list_offsets;
+pub mod list_partition_reassignments;
 pub mod metadata;
 pub mod offset_commit;
 pub mod offset_delete;
 pub mod offset_fetch;
+pub mod offset_for_leader_epoch;
 pub mod produce;
+pub mod sasl_authenticate;
+pub mod sasl_handshake;
 pub mod sync_group;
 
 /// An API: a key with its request and response.
@@ -90,16 +100,26 @@ apis! {
     14 "SyncGroup" sync_group SyncGroupRequest SyncGroupResponse;
     15 "DescribeGroups" describe_groups DescribeGroupsRequest DescribeGroupsResponse;
     16 "ListGroups" list_groups ListGroupsRequest ListGroupsResponse;
+    17 "SaslHandshake" sasl_handshake SaslHandshakeRequest SaslHandshakeResponse;
     18 "ApiVersions" api_versions ApiVersionsRequest ApiVersionsResponse;
     19 "CreateTopics" create_topics CreateTopicsRequest CreateTopicsResponse;
     20 "DeleteTopics" delete_topics DeleteTopicsRequest DeleteTopicsResponse;
     21 "DeleteRecords" delete_records DeleteRecordsRequest DeleteRecordsResponse;
     22 "InitProducerId" init_producer_id InitProducerIdRequest InitProducerIdResponse;
+    23 "OffsetForLeaderEpoch" offset_for_leader_epoch OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse;
     32 "DescribeConfigs" describe_configs DescribeConfigsRequest DescribeConfigsResponse;
     33 "AlterConfigs" alter_configs AlterConfigsRequest AlterConfigsResponse;
+    35 "DescribeLogDirs" describe_log_dirs DescribeLogDirsRequest DescribeLogDirsResponse;
+    36 "SaslAuthenticate" sasl_authenticate SaslAuthenticateRequest SaslAuthenticateResponse;
     37 "CreatePartitions" create_partitions CreatePartitionsRequest CreatePartitionsResponse;
     42 "DeleteGroups" delete_groups DeleteGroupsRequest DeleteGroupsResponse;
+    43 "ElectLeaders" elect_leaders ElectLeadersRequest ElectLeadersResponse;
     44 "IncrementalAlterConfigs" incremental_alter_configs IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse;
+    45 "AlterPartitionReassignments" alter_partition_reassignments AlterPartitionReassignmentsRequest AlterPartitionReassignmentsResponse;
+    46 "ListPartitionReassignments" list_partition_reassignments ListPartitionReassignmentsRequest ListPartitionReassignmentsResponse;
     47 "OffsetDelete" offset_delete OffsetDeleteRequest OffsetDeleteResponse;
     60 "DescribeCluster" describe_cluster DescribeClusterRequest DescribeClusterResponse;
+    61 "DescribeProducers" describe_producers DescribeProducersRequest DescribeProducersResponse;
+    74 "ListConfigResources" list_config_resources ListConfigResourcesRequest ListConfigResourcesResponse;
+    75 "DescribeTopicPartitions" describe_topic_partitions DescribeTopicPartitionsRequest DescribeTopicPartitionsResponse;
 }
