@@ -8,7 +8,9 @@
 
 pub mod api;
 pub mod config;
+pub mod coordinator;
 mod ids;
+mod random;
 pub mod router;
 
 pub use ids::{CloseReason, ConnectionId, ConnectionInfo, LaneId, Now, RequestId};
