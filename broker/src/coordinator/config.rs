@@ -1,8 +1,10 @@
 //! What the group coordinator can be told: Kafka's settings with Kafka's defaults.
 
+use crate::config::BrokerConfig;
+
 /// Settings of the group coordinator. Kafka's name of each stands beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupConfig {
+pub struct CoordinatorConfig {
     /// Partitions of `__consumer_offsets`; decides which of them keeps a group, so it must be the count that
     /// the topic was created with. `offsets.topic.num.partitions`.
     pub partitions: i32,
@@ -29,9 +31,26 @@ pub struct GroupConfig {
     pub batch_bytes_max: usize,
 }
 
-impl Default for GroupConfig {
-    fn default() -> GroupConfig {
-        GroupConfig {
+impl From<&BrokerConfig> for CoordinatorConfig {
+    fn from(broker: &BrokerConfig) -> CoordinatorConfig {
+        CoordinatorConfig {
+            partitions: broker.offsets.topic_num_partitions,
+            session_timeout_min_ms: broker.group.min_session_timeout_ms,
+            session_timeout_max_ms: broker.group.max_session_timeout_ms,
+            initial_rebalance_delay_ms: u64::try_from(broker.group.initial_rebalance_delay_ms).unwrap_or(0),
+            group_size_max: broker.group.max_size,
+            offsets_retention_ms: i64::try_from(broker.offsets.retention_ms).unwrap_or(i64::MAX),
+            offsets_retention_check_interval_ms: broker.offsets.retention_check_interval_ms,
+            offset_metadata_max: broker.offsets.metadata_max_bytes,
+            batch_bytes_max: broker.topic_defaults.max_message_bytes as usize,
+            ..CoordinatorConfig::default()
+        }
+    }
+}
+
+impl Default for CoordinatorConfig {
+    fn default() -> CoordinatorConfig {
+        CoordinatorConfig {
             partitions: 50,
             session_timeout_min_ms: 6_000,
             session_timeout_max_ms: 1_800_000,
@@ -59,6 +78,14 @@ pub fn partition_of_group(group: &str, partitions: i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn defaults_are_those_of_the_broker() {
+        assert_eq!(
+            CoordinatorConfig::from(&BrokerConfig::default()),
+            CoordinatorConfig::default()
+        );
+    }
 
     #[test]
     fn a_group_lies_where_kafka_looks_for_it() {

@@ -29,6 +29,6 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
-pub use config::{GroupConfig, partition_of_group};
+pub use config::{CoordinatorConfig, partition_of_group};
 pub use interface::{Caller, GroupRequest, GroupResponse, Output, Topics};
 pub use runtime::{Coordinator, LoadError};

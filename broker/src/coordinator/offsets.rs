@@ -363,7 +363,7 @@ impl Group {
             return ErrorCode::OFFSET_METADATA_TOO_LARGE;
         }
         let record = records::offset_record(cx.now.unix_ms, &self.id, topic, partition, Some(&offset));
-        if record.size() > cx.config.batch_bytes_max {
+        if !record.fits(cx.config.batch_bytes_max) {
             return ErrorCode::INVALID_COMMIT_OFFSET_SIZE;
         }
         cx.outbox.record(record);

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use klamm_protocol::ErrorCode;
+use klamm_protocol::record::BatchHeader;
 
 use super::interface::{Part, Reply};
 use super::records::StoredRecord;
@@ -69,7 +70,7 @@ impl Outbox {
 
     /// Takes as many of the fresh records as fit a batch of `bytes_max`; at least one, if there is any.
     pub fn take_records(&mut self, bytes_max: usize) -> Option<Vec<StoredRecord>> {
-        let mut bytes = 0;
+        let mut bytes = BatchHeader::SIZE;
         let fitting = self.fresh.iter().take_while(|record| {
             bytes += record.size();
             bytes <= bytes_max

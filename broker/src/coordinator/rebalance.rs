@@ -14,7 +14,7 @@ use klamm_protocol::messages::join_group::{JoinGroupResponse, JoinGroupResponseM
 use klamm_protocol::messages::sync_group::SyncGroupResponse;
 use klamm_protocol::{ErrorCode, Str};
 
-use super::config::GroupConfig;
+use super::config::CoordinatorConfig;
 use super::group::{Group, InitialDelay, State};
 use super::interface::{GroupResponse, Reply, Waiter, refused_join};
 use super::outbox::Outbox;
@@ -25,7 +25,7 @@ use crate::Now;
 /// What a group needs of its shard to act.
 pub(super) struct Context<'a> {
     pub now: Now,
-    pub config: &'a GroupConfig,
+    pub config: &'a CoordinatorConfig,
     pub timers: &'a mut Timers,
     pub outbox: &'a mut Outbox,
 }
@@ -275,7 +275,7 @@ impl Group {
         }
         self.enter(State::Stable, cx);
         let record = records::group_record(cx.now.unix_ms, &self.id, &self.to_record());
-        if record.size() > cx.config.batch_bytes_max {
+        if !record.fits(cx.config.batch_bytes_max) {
             tracing::warn!(group = %self.id, bytes = record.size(), "assignment is too large to be stored");
             self.state = State::CompletingRebalance;
             self.give_up_assignment(ErrorCode::UNKNOWN_SERVER_ERROR, cx);

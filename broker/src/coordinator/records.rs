@@ -8,6 +8,7 @@
 //! Other types belong to other kinds of groups (KIP-848, KIP-932, KIP-1071) and are left alone.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use klamm_protocol::record::BatchHeader;
 use klamm_protocol::stored::offsets::{
     GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue,
 };
@@ -40,6 +41,11 @@ impl StoredRecord {
     /// What it takes in a batch, at most.
     pub fn size(&self) -> usize {
         self.key.len() + self.value.as_ref().map_or(0, Bytes::len) + RECORD_OVERHEAD_BYTES
+    }
+
+    /// Whether a batch of that size can hold it.
+    pub fn fits(&self, batch_bytes_max: usize) -> bool {
+        BatchHeader::SIZE + self.size() <= batch_bytes_max
     }
 }
 

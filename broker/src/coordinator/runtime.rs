@@ -20,7 +20,7 @@ use klamm_protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use klamm_protocol::record::{Batch, BatchBuilder, Compression, INFLATE_LIMIT_BYTES, RecordsError};
 use klamm_protocol::{DecodeError, ErrorCode, Str};
 
-use super::config::{GroupConfig, partition_of_group};
+use super::config::{CoordinatorConfig, partition_of_group};
 use super::gather::{Gather, Kind};
 use super::interface::{
     Call, Caller, GroupRequest, GroupResponse, Output, Part, Reply, Topics, fit_version, no_offset,
@@ -76,7 +76,7 @@ enum Slot {
 /// ```
 #[derive(Debug)]
 pub struct Coordinator {
-    config: Arc<GroupConfig>,
+    config: Arc<CoordinatorConfig>,
     random: Random,
     slots: BTreeMap<i32, Slot>,
     /// Answers that come from several shards.
@@ -87,7 +87,7 @@ pub struct Coordinator {
 
 impl Coordinator {
     /// A coordinator of no partition yet. Member ids come from `seed`.
-    pub fn new(config: GroupConfig, seed: u64) -> Coordinator {
+    pub fn new(config: CoordinatorConfig, seed: u64) -> Coordinator {
         Coordinator {
             config: Arc::new(config),
             random: Random::new(seed),

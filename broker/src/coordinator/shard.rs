@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use klamm_protocol::{DecodeError, ErrorCode, Str};
 
-use super::config::GroupConfig;
+use super::config::CoordinatorConfig;
 use super::group::Group;
 use super::interface::{GroupResponse, Reply, refused_join};
 use super::outbox::Outbox;
@@ -20,7 +20,7 @@ use crate::random::Random;
 /// The groups of one partition.
 #[derive(Debug)]
 pub(super) struct Shard {
-    config: Arc<GroupConfig>,
+    config: Arc<CoordinatorConfig>,
     pub(super) groups: BTreeMap<Str, Group>,
     timers: Timers,
     pub(super) outbox: Outbox,
@@ -29,7 +29,7 @@ pub(super) struct Shard {
 
 impl Shard {
     /// A shard that has not read its log yet.
-    pub fn new(config: Arc<GroupConfig>, seed: u64) -> Shard {
+    pub fn new(config: Arc<CoordinatorConfig>, seed: u64) -> Shard {
         Shard {
             config,
             groups: BTreeMap::new(),

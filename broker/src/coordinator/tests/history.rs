@@ -19,7 +19,7 @@ use klamm_protocol::{ErrorCode, Str};
 use super::world::World;
 use crate::RequestId;
 use crate::coordinator::group::State;
-use crate::coordinator::{GroupConfig, GroupRequest, GroupResponse};
+use crate::coordinator::{CoordinatorConfig, GroupRequest, GroupResponse};
 use crate::random::Random;
 
 const STEPS: usize = 400;
@@ -82,13 +82,13 @@ struct History {
 
 impl History {
     fn new(seed: u64) -> History {
-        let config = GroupConfig {
+        let config = CoordinatorConfig {
             partitions: 2,
             initial_rebalance_delay_ms: seed % 3 * 1_500,
             group_size_max: 4,
             // Some batches have to be split.
             batch_bytes_max: 400,
-            ..GroupConfig::default()
+            ..CoordinatorConfig::default()
         };
         let clients = (0..6).map(|index| Client {
             group: if index % 2 == 0 { "g" } else { "h" },

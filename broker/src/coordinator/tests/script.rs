@@ -30,7 +30,7 @@ use klamm_protocol::{ErrorCode, Str};
 use super::world::{TestTopics, World};
 use crate::RequestId;
 use crate::coordinator::records::Stored;
-use crate::coordinator::{GroupConfig, GroupRequest, GroupResponse};
+use crate::coordinator::{CoordinatorConfig, GroupRequest, GroupResponse};
 
 #[test]
 fn scripts_come_out_as_they_say() {
@@ -58,9 +58,9 @@ fn scripts_come_out_as_they_say() {
 }
 
 fn run(script: &str) -> String {
-    let mut stage = Stage::new(GroupConfig {
+    let mut stage = Stage::new(CoordinatorConfig {
         partitions: 2,
-        ..GroupConfig::default()
+        ..CoordinatorConfig::default()
     });
     let mut out = String::new();
     for line in script.lines().filter(|line| !line.starts_with("    ")) {
@@ -89,7 +89,7 @@ struct Client {
 
 struct Stage {
     world: World,
-    config: GroupConfig,
+    config: CoordinatorConfig,
     clients: BTreeMap<String, Client>,
     /// Member ids as they are printed.
     names: BTreeMap<Str, String>,
@@ -154,7 +154,7 @@ impl<'a> Words<'a> {
 }
 
 impl Stage {
-    fn new(config: GroupConfig) -> Stage {
+    fn new(config: CoordinatorConfig) -> Stage {
         let world = World::new(config.clone(), 7);
         Stage {
             world,

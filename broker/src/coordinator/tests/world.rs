@@ -6,7 +6,9 @@ use klamm_protocol::record::{Batch, INFLATE_LIMIT_BYTES};
 use klamm_protocol::{Str, Uuid};
 
 use crate::coordinator::records::{self, Stored};
-use crate::coordinator::{Caller, Coordinator, GroupConfig, GroupRequest, GroupResponse, Output, Topics};
+use crate::coordinator::{
+    Caller, Coordinator, CoordinatorConfig, GroupRequest, GroupResponse, Output, Topics,
+};
 use crate::{ConnectionId, Now, RequestId};
 
 /// When the tests' clocks begin, in milliseconds of the epoch.
@@ -55,12 +57,12 @@ pub struct World {
     pub answers: Vec<(RequestId, GroupResponse)>,
     /// Requests that have no answer yet.
     pub unanswered: BTreeSet<RequestId>,
-    config: GroupConfig,
+    config: CoordinatorConfig,
     next_sequence: u64,
 }
 
 impl World {
-    pub fn new(config: GroupConfig, seed: u64) -> World {
+    pub fn new(config: CoordinatorConfig, seed: u64) -> World {
         let mut world = World {
             coordinator: Coordinator::new(config.clone(), seed),
             now: Now {
