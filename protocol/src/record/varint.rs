@@ -27,6 +27,7 @@ pub(super) fn varlong_len(value: i64) -> usize {
 }
 
 /// Takes an `i32` from the front of `input`; `None` if it ends too early or is longer than five bytes.
+#[inline]
 pub(super) fn take_varint(input: &mut &[u8]) -> Option<i32> {
     let zigzag = take_unsigned(input, VARINT_MAX)?;
     let zigzag = u32::try_from(zigzag).ok()?;
@@ -34,12 +35,23 @@ pub(super) fn take_varint(input: &mut &[u8]) -> Option<i32> {
 }
 
 /// Takes an `i64` from the front of `input`; `None` if it ends too early or is longer than ten bytes.
+#[inline]
 pub(super) fn take_varlong(input: &mut &[u8]) -> Option<i64> {
     let zigzag = take_unsigned(input, VARLONG_MAX)?;
     Some((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
 }
 
+#[inline]
 fn take_unsigned(input: &mut &[u8], longest: usize) -> Option<u64> {
+    // Most numbers of a record are small.
+    if let [byte @ 0..0x80, rest @ ..] = *input {
+        *input = rest;
+        return Some(u64::from(*byte));
+    }
+    take_long(input, longest)
+}
+
+fn take_long(input: &mut &[u8], longest: usize) -> Option<u64> {
     let mut value = 0u64;
     for (at, &byte) in input.iter().enumerate().take(longest) {
         let bits = u64::from(byte & 0x7f);
