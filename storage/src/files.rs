@@ -1,0 +1,166 @@
+//! Files that open when they are needed, within a bound on how many are open at once.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+
+use crate::sys::{File, Fs, Mode};
+
+/// Bounds the files that are open at a time; the least recently used close first. One for the whole process.
+pub struct OpenFiles {
+    limit: usize,
+    clock: AtomicU64,
+    open: Mutex<Vec<Weak<Slot>>>,
+}
+
+impl OpenFiles {
+    /// At most `limit` files stay open. One more for each thread that is at work on a closed one is possible.
+    pub fn new(limit: usize) -> OpenFiles {
+        OpenFiles {
+            limit: limit.max(8),
+            clock: AtomicU64::new(0),
+            open: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn touch(&self, slot: &Slot) {
+        slot.used
+            .store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// Takes an open file on the list, and closes the eighth that was used longest ago when the list is full.
+    fn opened(&self, slot: &Arc<Slot>) {
+        let mut open = lock(&self.open);
+        open.push(Arc::downgrade(slot));
+        if open.len() <= self.limit {
+            return;
+        }
+        let mut held: Vec<Arc<Slot>> = open.iter().filter_map(Weak::upgrade).collect();
+        held.retain(|slot| lock(&slot.file).is_some());
+        held.sort_by_key(|slot| slot.used.load(Ordering::Relaxed));
+        let surplus = held.len().saturating_sub(self.limit - self.limit / 8);
+        for slot in held.drain(..surplus) {
+            *lock(&slot.file) = None;
+        }
+        *open = held.iter().map(Arc::downgrade).collect();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every guarded value here is replaced whole, so it is valid after any panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The directory of one log. All its files are named through it, so that renaming it takes one change.
+pub(crate) struct Directory {
+    path: RwLock<PathBuf>,
+    pub(crate) open_files: Arc<OpenFiles>,
+    /// Appends of this generation or an older one are refused: one before them failed.
+    broken_generation: AtomicU64,
+}
+
+impl Directory {
+    pub(crate) fn new(path: PathBuf, open_files: Arc<OpenFiles>) -> Directory {
+        Directory {
+            path: RwLock::new(path),
+            open_files,
+            broken_generation: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.path.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_path(&self, path: PathBuf) {
+        *self.path.write().unwrap_or_else(PoisonError::into_inner) = path;
+    }
+
+    pub(crate) fn break_generation(&self, generation: u64) {
+        self.broken_generation.fetch_max(generation, Ordering::AcqRel);
+    }
+
+    /// Generations begin at 1.
+    pub(crate) fn is_broken(&self, generation: u64) -> bool {
+        generation <= self.broken_generation.load(Ordering::Acquire)
+    }
+}
+
+struct Slot {
+    file: Mutex<Option<Arc<dyn File>>>,
+    used: AtomicU64,
+}
+
+/// One file of a log, opened on first use.
+pub(crate) struct LazyFile {
+    directory: Arc<Directory>,
+    name: String,
+    slot: Arc<Slot>,
+}
+
+impl LazyFile {
+    pub(crate) fn new(directory: &Arc<Directory>, name: String) -> LazyFile {
+        let slot = Arc::new(Slot {
+            file: Mutex::new(None),
+            used: AtomicU64::new(0),
+        });
+        LazyFile {
+            directory: Arc::clone(directory),
+            name,
+            slot,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().join(&self.name)
+    }
+
+    /// The open file; `mode` says what happens when it has to be opened. `Mode::Read` is widened to writing, as
+    /// readers and the writer share the handle.
+    pub(crate) fn open(&self, fs: &dyn Fs, mode: Mode) -> io::Result<Arc<dyn File>> {
+        self.directory.open_files.touch(&self.slot);
+        let mut file = lock(&self.slot.file);
+        if let Some(file) = &*file {
+            return Ok(Arc::clone(file));
+        }
+        let mode = if mode == Mode::Read { Mode::Write } else { mode };
+        let opened = fs.open(&self.path(), mode)?;
+        *file = Some(Arc::clone(&opened));
+        drop(file);
+        self.directory.open_files.opened(&self.slot);
+        Ok(opened)
+    }
+
+    /// Closes the handle, so that the next use opens what stands under the name then.
+    pub(crate) fn close(&self) {
+        *lock(&self.slot.file) = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::memory::MemoryFs;
+
+    #[test]
+    fn the_files_open_at_once_are_bounded_and_come_back() {
+        let fs = MemoryFs::new();
+        let directory = Arc::new(Directory::new(PathBuf::from("/"), Arc::new(OpenFiles::new(8))));
+        let files: Vec<_> = (0..100)
+            .map(|n| LazyFile::new(&directory, format!("f{n}")))
+            .collect();
+        for file in files.iter().chain(&files) {
+            file.open(&fs, Mode::Create).unwrap();
+            let open = files
+                .iter()
+                .filter(|file| lock(&file.slot.file).is_some())
+                .count();
+            assert!(open <= 8, "{open} files are open");
+        }
+    }
+}

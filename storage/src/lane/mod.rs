@@ -1,0 +1,193 @@
+//! What a log asks of the disk, and who does it.
+//!
+//! A [`Log`](crate::Log) never touches the disk: it hands out [`LaneJob`]s and takes [`LaneDone`]s back, exactly
+//! one for each. [`run`] executes jobs in order and decides nothing. Each log directory has one [`Lane`]: a writer
+//! that takes everything queued and writes each file once, and a flusher for all that may take long. The
+//! simulator calls [`run`] itself, whenever it likes.
+
+mod append;
+mod threads;
+mod upkeep;
+
+pub(crate) use append::{AppendJob, IndexPart};
+pub use threads::Lane;
+pub(crate) use upkeep::{
+    DeleteJob, EPOCHS_FILE, FlushJob, RECOVERY_BOUND_FILE, RemoveJob, TruncateJob, Truncated,
+};
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::LogKey;
+use crate::sys::Fs;
+
+/// Something to be done on a disk for one log.
+pub struct LaneJob {
+    pub(crate) key: LogKey,
+    pub(crate) generation: u64,
+    pub(crate) work: Work,
+}
+
+pub(crate) enum Work {
+    Append(AppendJob),
+    Flush(FlushJob),
+    Truncate(Box<TruncateJob>),
+    Delete(DeleteJob),
+    Remove(RemoveJob),
+    /// The recovery point on disk is no longer wrong: the bound that a truncation set may go.
+    Unbind(std::path::PathBuf),
+}
+
+impl LaneJob {
+    /// The log it is for.
+    pub fn key(&self) -> LogKey {
+        self.key
+    }
+
+    /// Bytes of record data that it holds in memory.
+    pub fn bytes(&self) -> usize {
+        match &self.work {
+            Work::Append(job) => job.bytes(),
+            _ => 0,
+        }
+    }
+
+    /// Whether it belongs to the flusher: it may wait long for the disk, and nothing has to wait for it.
+    pub fn is_flush(&self) -> bool {
+        !matches!(self.work, Work::Append(_))
+    }
+
+    /// Whether it has to be alone: everything of its log before it is done, everything behind it waits.
+    pub(crate) fn is_barrier(&self) -> bool {
+        matches!(self.work, Work::Truncate(_) | Work::Remove(_))
+    }
+}
+
+/// What became of a [`LaneJob`].
+#[derive(Debug)]
+pub struct LaneDone {
+    pub(crate) key: LogKey,
+    pub(crate) generation: u64,
+    pub(crate) outcome: Outcome,
+}
+
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The bytes up to `end_offset` are in the page cache; the segment has `size` bytes.
+    Written {
+        base_offset: i64,
+        size: u64,
+        end_offset: i64,
+    },
+    /// The bytes up to `end_offset` are durable.
+    Synced {
+        end_offset: i64,
+    },
+    Truncated(Box<Truncated>),
+    Deleted,
+    Removed,
+    Unbound,
+    Failed {
+        task: Task,
+        error: LaneError,
+    },
+}
+
+/// Which kind of job failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    Append {
+        /// The base offset of the segment.
+        base_offset: i64,
+    },
+    Flush,
+    Other,
+}
+
+impl LaneDone {
+    /// The log it is for.
+    pub fn key(&self) -> LogKey {
+        self.key
+    }
+
+    /// The error, when the job failed. [`LaneError::Disk`] is about the disk and not only about this log.
+    pub fn error(&self) -> Option<&LaneError> {
+        match &self.outcome {
+            Outcome::Failed { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Why a job failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LaneError {
+    /// No room on the disk, or no descriptor left: the append is not in the log; later ones may succeed.
+    #[error("no room: {0}")]
+    NoRoom(String),
+    /// An append before this one failed.
+    #[error("an append before this one failed")]
+    Predecessor,
+    /// The disk does not do what it should. What was not synced may be lost; nothing is tried again.
+    #[error("disk error: {0}")]
+    Disk(String),
+}
+
+impl LaneError {
+    pub(crate) fn of(error: &io::Error, path: &std::path::Path) -> LaneError {
+        let text = format!("{}: {error}", path.display());
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => LaneError::NoRoom(text),
+            // EMFILE and ENFILE have no kind of their own.
+            _ if matches!(error.raw_os_error(), Some(23 | 24)) => LaneError::NoRoom(text),
+            _ => LaneError::Disk(text),
+        }
+    }
+}
+
+/// Executes jobs in order, one answer for each, in order for each log. Appends to one file become one write.
+pub fn run(fs: &Arc<dyn Fs>, jobs: Vec<LaneJob>) -> Vec<LaneDone> {
+    let fs = &**fs;
+    let mut dones = Vec::with_capacity(jobs.len());
+    let mut appends: BTreeMap<(LogKey, i64), Vec<(u64, AppendJob)>> = BTreeMap::new();
+    for LaneJob {
+        key,
+        generation,
+        work,
+    } in jobs
+    {
+        if let Work::Append(job) = work {
+            appends
+                .entry((key, job.base_offset()))
+                .or_default()
+                .push((generation, job));
+            continue;
+        }
+        let earlier: Vec<_> = appends
+            .extract_if((key, i64::MIN)..=(key, i64::MAX), |_, _| true)
+            .collect();
+        for (_, jobs) in earlier {
+            append::run(fs, key, jobs, &mut dones);
+        }
+        let outcome = match work {
+            Work::Append(_) => unreachable!("taken above"),
+            Work::Flush(job) => job.run(fs),
+            Work::Truncate(job) => job.run(fs),
+            Work::Delete(job) => job.run(fs),
+            Work::Remove(job) => job.run(fs),
+            Work::Unbind(path) => upkeep::unbind(fs, &path),
+        };
+        dones.push(LaneDone {
+            key,
+            generation,
+            outcome,
+        });
+    }
+    for ((key, _), jobs) in appends {
+        append::run(fs, key, jobs, &mut dones);
+    }
+    dones
+}

@@ -1,0 +1,314 @@
+//! What the flusher does for a log: sync, cut, delete.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+
+use super::{LaneError, Outcome, Task};
+use crate::files::Directory;
+use crate::producers::Producers;
+use crate::recovery::{self, Extent, SegmentFacts};
+use crate::scan::{ScanError, Scanner};
+use crate::segment::{self, SNAPSHOT, Segment, absent_is_fine};
+use crate::sys::{self, File, Fs, Mode};
+use crate::{index, transactions};
+
+/// Makes segments durable, and what has to be durable with them.
+pub(crate) struct FlushJob {
+    pub(crate) directory: Arc<Directory>,
+    /// Each with whether it is sealed: then its indexes are synced too.
+    pub(crate) segments: Vec<(Arc<Segment>, bool)>,
+    pub(crate) end_offset: i64,
+    /// The leader epochs, when they changed since the last flush.
+    pub(crate) epochs: Option<Bytes>,
+    /// Producer snapshots and the offsets they hold up to.
+    pub(crate) snapshots: Vec<(i64, Bytes)>,
+}
+
+impl FlushJob {
+    pub(super) fn run(self, fs: &dyn Fs) -> Outcome {
+        match self.sync(fs) {
+            Ok(()) => Outcome::Synced {
+                end_offset: self.end_offset,
+            },
+            Err(error) => failed(Task::Flush, &error, &self.directory),
+        }
+    }
+
+    fn sync(&self, fs: &dyn Fs) -> io::Result<()> {
+        for (segment, sealed) in &self.segments {
+            segment.log.open(fs, Mode::Write)?.sync_data()?;
+            if *sealed {
+                segment.index.open(fs, Mode::Create)?.sync_data()?;
+                segment.time_index.open(fs, Mode::Create)?.sync_data()?;
+                match segment.txn_index.open(fs, Mode::Write) {
+                    Ok(file) => file.sync_data()?,
+                    Err(error) => absent_is_fine(Err(error))?,
+                }
+            }
+        }
+        let directory = self.directory.path();
+        if self
+            .segments
+            .iter()
+            .any(|(segment, _)| !segment.names_synced.load(Ordering::Relaxed))
+        {
+            fs.sync_dir(&directory)?;
+            for (segment, _) in &self.segments {
+                segment.names_synced.store(true, Ordering::Relaxed);
+            }
+        }
+        if let Some(epochs) = &self.epochs {
+            sys::replace(fs, &directory.join(EPOCHS_FILE), epochs.clone())?;
+        }
+        for (offset, snapshot) in &self.snapshots {
+            let path = directory.join(segment::file_name(*offset, SNAPSHOT));
+            sys::replace(fs, &path, snapshot.clone())?;
+        }
+        Ok(())
+    }
+}
+
+/// Kafka's name for where leader epochs begin.
+pub(crate) const EPOCHS_FILE: &str = "leader-epoch-checkpoint";
+
+/// Our own file beside a log that was cut: a recovery point in the log directory's checkpoint counts only up to
+/// the offset in here. Without it, a recovery point from before the cut would let what was appended since and
+/// never synced pass unchecked.
+///
+/// ```text
+/// 0        version
+/// 4711     offset
+/// ```
+pub(crate) const RECOVERY_BOUND_FILE: &str = "recovery-bound";
+
+pub(crate) fn unbind(fs: &dyn Fs, directory: &Path) -> Outcome {
+    match absent_is_fine(fs.remove(&directory.join(RECOVERY_BOUND_FILE))) {
+        Ok(()) => Outcome::Unbound,
+        Err(error) => Outcome::Failed {
+            task: Task::Other,
+            error: LaneError::of(&error, directory),
+        },
+    }
+}
+
+/// Cuts the log's end off, or all of it.
+pub(crate) struct TruncateJob {
+    pub(crate) directory: Arc<Directory>,
+    /// Where the log shall end.
+    pub(crate) offset: i64,
+    /// The segments that remain, oldest first, with their sizes; the last one is cut. With `fresh`, there is none.
+    pub(crate) kept: Vec<Extent>,
+    /// The segment to begin with when everything goes.
+    pub(crate) fresh: Option<Arc<Segment>>,
+    /// Segments that go as a whole, oldest first.
+    pub(crate) doomed: Vec<Arc<Segment>>,
+    /// The leader epochs that remain.
+    pub(crate) epochs: Bytes,
+    pub(crate) now_ms: i64,
+}
+
+/// What a log is after a cut.
+#[derive(Debug)]
+pub(crate) struct Truncated {
+    /// Where it ends: below what was asked for when that lay inside a batch.
+    pub(crate) end_offset: i64,
+    pub(crate) last: SegmentFacts,
+    pub(crate) producers: Producers,
+}
+
+impl TruncateJob {
+    pub(super) fn run(mut self, fs: &dyn Fs) -> Outcome {
+        match self.cut(fs) {
+            Ok(truncated) => Outcome::Truncated(Box::new(truncated)),
+            Err(error) => failed(Task::Other, &error, &self.directory),
+        }
+    }
+
+    /// The order matters. The bound comes first, so that a crash anywhere behind it is recovered from the cut on.
+    /// Whole segments go from the newest down, so that what is left is always a log without a gap.
+    fn cut(&mut self, fs: &dyn Fs) -> io::Result<Truncated> {
+        let directory = self.directory.path();
+        let bound = Bytes::from(format!("0\n{}\n", self.offset));
+        sys::replace(fs, &directory.join(RECOVERY_BOUND_FILE), bound)?;
+        for segment in self.doomed.iter().rev() {
+            segment.mark_deleted(fs)?;
+        }
+        fs.sync_dir(&directory)?;
+        let (end_offset, last) = match &self.fresh {
+            Some(fresh) => {
+                fresh.create(fs)?;
+                fs.sync_dir(&directory)?;
+                fresh.names_synced.store(true, Ordering::Relaxed);
+                let extent = Extent {
+                    segment: Arc::clone(fresh),
+                    size: 0,
+                    modified_ms: self.now_ms,
+                };
+                (self.offset, recovery::facts(fs, &extent)?)
+            }
+            None => {
+                let last = self
+                    .kept
+                    .last_mut()
+                    .expect("a cut without a fresh segment keeps one");
+                let (end_offset, size) = cut_segment(fs, &last.segment, last.size, self.offset)?;
+                last.size = size;
+                (end_offset, recovery::facts(fs, last)?)
+            }
+        };
+        sys::replace(fs, &directory.join(EPOCHS_FILE), self.epochs.clone())?;
+        for entry in fs.list_dir(&directory)? {
+            if segment::offset_of(&entry.name, SNAPSHOT).is_some_and(|offset| offset > end_offset) {
+                fs.remove(&directory.join(&entry.name))?;
+            }
+        }
+        let producers = recovery::load_producers(fs, &directory, &self.kept, end_offset)?;
+        for segment in &self.doomed {
+            segment.remove_deleted(fs)?;
+        }
+        Ok(Truncated {
+            end_offset,
+            last,
+            producers,
+        })
+    }
+}
+
+/// Cuts a segment before the batch that holds `offset`; gives the end offset and the size that remain.
+fn cut_segment(fs: &dyn Fs, segment: &Arc<Segment>, size: u64, offset: i64) -> io::Result<(i64, u64)> {
+    let mut log = segment.log.open(fs, Mode::Create)?;
+    let start = recovery::start_position(fs, segment, &*log, size, offset - 1)?;
+    // Nothing but whole batches counts: an append that failed may have left a piece.
+    let (mut end_offset, mut cut) = (segment.base_offset, start);
+    let mut scanner = Scanner::new(&*log, start, size, recovery::READ_HEADS);
+    loop {
+        match scanner.next_header() {
+            Ok(Some((position, header))) if header.last_offset() < offset => {
+                end_offset = header.last_offset() + 1;
+                cut = position + header.total_size() as u64;
+            }
+            Ok(_) | Err(ScanError::Batch { .. }) => break,
+            Err(ScanError::Io(error)) => return Err(error),
+        }
+    }
+    match log.set_len(cut) {
+        Ok(()) => log.sync_data()?,
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+            log = replace_by_prefix(fs, segment, &*log, cut)?;
+        }
+        Err(error) => return Err(error),
+    }
+    drop(log);
+    segment.reserved.store(0, Ordering::Relaxed);
+    let index = segment.index.open(fs, Mode::Create)?;
+    let len = index::OffsetIndex::new(&*index, segment.base_offset)?.len_below(cut)?;
+    cut_sidecar(&*index, len)?;
+    let time_index = segment.time_index.open(fs, Mode::Create)?;
+    let len = index::TimeIndex::new(&*time_index, segment.base_offset)?.len_below(end_offset)?;
+    cut_sidecar(&*time_index, len)?;
+    match segment.txn_index.open(fs, Mode::Write) {
+        Ok(file) => cut_sidecar(&*file, transactions::len_below(&*file, end_offset)?)?,
+        Err(error) => absent_is_fine(Err(error))?,
+    }
+    Ok((end_offset, cut))
+}
+
+fn cut_sidecar(file: &dyn File, len: u64) -> io::Result<()> {
+    file.set_len(len)?;
+    file.sync_data()
+}
+
+/// Bytes beyond the cut are lent to readers: the segment gets a file of its own, and they keep the old one.
+fn replace_by_prefix(fs: &dyn Fs, segment: &Segment, log: &dyn File, len: u64) -> io::Result<Arc<dyn File>> {
+    const STEP: u64 = 1024 * 1024;
+    let path = segment.log.path();
+    let temporary = path.with_extension("log.tmp");
+    let copy = fs.open(&temporary, Mode::Truncate)?;
+    let mut position = 0;
+    while position < len {
+        let step = usize::try_from(STEP.min(len - position)).expect("a step fits");
+        let mut bytes = vec![0; step];
+        sys::read_exact_at(log, position, &mut bytes)?;
+        copy.write_at(position, &[bytes.into()])?;
+        position += step as u64;
+    }
+    copy.sync_data()?;
+    drop(copy);
+    fs.rename(&temporary, &path)?;
+    fs.sync_dir(&segment.directory.path())?;
+    segment.log.close();
+    segment.log.open(fs, Mode::Write)
+}
+
+/// Removes whole segments from the beginning of the log.
+pub(crate) struct DeleteJob {
+    pub(crate) directory: Arc<Directory>,
+    /// Oldest first.
+    pub(crate) segments: Vec<Arc<Segment>>,
+    /// The segment that is left when all others go. It is made durable first: a directory without any segment
+    /// would start again at a lower offset.
+    pub(crate) left: Arc<Segment>,
+}
+
+impl DeleteJob {
+    pub(super) fn run(self, fs: &dyn Fs) -> Outcome {
+        match self.delete(fs) {
+            Ok(()) => Outcome::Deleted,
+            Err(error) => failed(Task::Other, &error, &self.directory),
+        }
+    }
+
+    fn delete(&self, fs: &dyn Fs) -> io::Result<()> {
+        let directory = self.directory.path();
+        if !self.left.names_synced.load(Ordering::Relaxed) {
+            self.left.create(fs)?;
+            fs.sync_dir(&directory)?;
+            self.left.names_synced.store(true, Ordering::Relaxed);
+        }
+        for segment in &self.segments {
+            segment.mark_deleted(fs)?;
+            let snapshot = segment::file_name(segment.base_offset, SNAPSHOT);
+            absent_is_fine(fs.remove(&directory.join(snapshot)))?;
+        }
+        for segment in &self.segments {
+            segment.remove_deleted(fs)?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes a log with its directory.
+pub(crate) struct RemoveJob {
+    pub(crate) directory: Arc<Directory>,
+    /// The name the directory bears until it is gone; see [`crate::log_dir`].
+    pub(crate) target: PathBuf,
+}
+
+impl RemoveJob {
+    pub(super) fn run(self, fs: &dyn Fs) -> Outcome {
+        match self.remove(fs) {
+            Ok(()) => Outcome::Removed,
+            Err(error) => failed(Task::Other, &error, &self.directory),
+        }
+    }
+
+    fn remove(&self, fs: &dyn Fs) -> io::Result<()> {
+        let path = self.directory.path();
+        let parent = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        absent_is_fine(fs.rename(&path, &self.target))?;
+        self.directory.set_path(self.target.clone());
+        fs.sync_dir(parent)?;
+        absent_is_fine(fs.remove_dir_all(&self.target))
+    }
+}
+
+fn failed(task: Task, error: &io::Error, directory: &Directory) -> Outcome {
+    Outcome::Failed {
+        task,
+        error: LaneError::of(error, &directory.path()),
+    }
+}

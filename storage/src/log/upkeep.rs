@@ -1,0 +1,348 @@
+//! What a log does beside taking batches in: flush, retention, truncation, and its end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Log, Phase, SegmentState, Truncation};
+use crate::checkpoint;
+use crate::lane::{DeleteJob, FlushJob, LaneJob, RemoveJob, TruncateJob, Work};
+use crate::recovery::Extent;
+use crate::segment::Segment;
+
+impl Log {
+    /// Syncs all that is written. The recovery point moves when the disk has done so.
+    pub fn flush(&mut self, jobs: &mut Vec<LaneJob>) {
+        if self.phase == Phase::Open && self.written_end > self.synced_end {
+            self.emit_flush(jobs);
+        }
+    }
+
+    /// What comes with time: segments whose retention is over go, producers expire, `flush.ms` is kept. To be
+    /// called now and then (Kafka: every `log.retention.check.interval.ms`). Gives how many segments go.
+    pub fn retain(&mut self, now_ms: i64, high_watermark: i64, jobs: &mut Vec<LaneJob>) -> usize {
+        self.now_ms = now_ms;
+        if self.phase != Phase::Open || self.truncation.is_some() {
+            return 0;
+        }
+        self.producers.expire(now_ms, self.config.producer_expiration_ms);
+        let flush_ms = self.config.flush_ms.unwrap_or(i64::MAX);
+        if self.epochs_changed || self.now_ms.saturating_sub(self.last_flush_ms) >= flush_ms {
+            self.emit_flush(jobs);
+        }
+        self.delete_expired(high_watermark.min(self.written_end), jobs)
+    }
+
+    /// Moves the log start up to `offset` (DeleteRecords): what lies below can no longer be read, and whole
+    /// segments below go. The caller has made sure that the high watermark is not below. Gives the log start.
+    ///
+    /// The log start is durable once the log directory's checkpoint has it.
+    pub fn delete_records_before(&mut self, offset: i64, jobs: &mut Vec<LaneJob>) -> i64 {
+        if self.phase == Phase::Open && self.truncation.is_none() {
+            self.log_start_offset = self.log_start_offset.max(offset.min(self.written_end));
+            self.epochs_changed |= self.epochs.truncate_from_start(self.log_start_offset);
+            self.delete_first_segments(self.segments_below_start(), jobs);
+        }
+        self.log_start_offset
+    }
+
+    /// Cuts off everything at or beyond `offset` (a batch that holds it goes as a whole). At once for readers and
+    /// for the next append; on disk before anything that is appended after it.
+    ///
+    /// Until then producers are unknown ([`Log::check_producer`]), and appended batches wait in memory.
+    pub fn truncate_to(&mut self, offset: i64, jobs: &mut Vec<LaneJob>) {
+        if offset < self.log_end_offset {
+            self.cut(offset.max(self.log_start_offset), false, jobs);
+        }
+    }
+
+    /// Throws everything away and begins anew at `offset`: a follower whose leader has nothing older, or a Raft log
+    /// that a snapshot replaces. A crash on the way leaves the old log, a beginning of it, or an empty one.
+    pub fn truncate_fully_and_start_at(&mut self, offset: i64, jobs: &mut Vec<LaneJob>) {
+        self.cut(offset, true, jobs);
+    }
+
+    fn cut(&mut self, offset: i64, reset: bool, jobs: &mut Vec<LaneJob>) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        if reset {
+            self.tail.truncate(i64::MIN);
+            self.epochs_changed |= self.epochs.truncate_from_end(i64::MIN);
+            self.log_start_offset = offset;
+            self.log_end_offset = offset;
+        } else {
+            self.end_at(offset);
+        }
+        match &mut self.truncation {
+            Some(truncation) if !reset && offset >= truncation.offset => {
+                truncation
+                    .held
+                    .retain(|batch| batch.header().last_offset() < offset);
+                let held_end = truncation
+                    .held
+                    .last()
+                    .map(|batch| batch.header().last_offset() + 1);
+                let end = held_end.unwrap_or(truncation.offset);
+                self.end_at(end);
+            }
+            Some(truncation) => {
+                truncation.held.clear();
+                if truncation.running {
+                    let reset = reset || truncation.again.is_some_and(|(_, reset)| reset);
+                    truncation.again = Some((offset, reset));
+                } else {
+                    truncation.offset = offset;
+                    truncation.reset |= reset;
+                }
+            }
+            None => {
+                let truncation = Truncation {
+                    offset,
+                    reset,
+                    held: Vec::new(),
+                    running: false,
+                    again: None,
+                };
+                self.truncation = Some(truncation);
+            }
+        }
+        self.start_truncation(jobs);
+    }
+
+    /// Hands the cut to the lane once nothing else of this log is there.
+    pub(super) fn start_truncation(&mut self, jobs: &mut Vec<LaneJob>) {
+        let idle = self.outbox.is_idle();
+        let Some(truncation) = self
+            .truncation
+            .as_mut()
+            .filter(|truncation| idle && !truncation.running)
+        else {
+            return;
+        };
+        truncation.running = true;
+        let (offset, reset) = (truncation.offset, truncation.reset);
+        self.generation += 1;
+        self.pending.clear();
+        let first_doomed = if reset { i64::MIN } else { offset + 1 };
+        let mut doomed = self.segments.split_off(&first_doomed);
+        if self.segments.is_empty() && !reset {
+            // The cut lies before the first segment, which can only be empty then.
+            let (base_offset, first) = doomed.pop_first().expect("there is always a segment");
+            self.segments.insert(base_offset, first);
+        }
+        self.snapshots
+            .retain(|(held_up_to, _)| !reset && *held_up_to <= offset);
+        let kept = self.segments.values().map(|state| Extent {
+            segment: Arc::clone(&state.segment),
+            size: state.written,
+            modified_ms: state.modified_ms,
+        });
+        let kept: Vec<Extent> = kept.collect();
+        let fresh = reset.then(|| Segment::new(&self.directory, offset, false));
+        if let Some(fresh) = &fresh {
+            // Stands for the log until the lane has made it.
+            self.segments
+                .insert(offset, SegmentState::empty(Arc::clone(fresh), self.now_ms));
+        }
+        self.epochs_changed = false;
+        let job = TruncateJob {
+            directory: Arc::clone(&self.directory),
+            offset,
+            kept,
+            fresh,
+            doomed: doomed.into_values().map(|state| state.segment).collect(),
+            epochs: checkpoint::epochs_text(self.epochs.entries()),
+            now_ms: self.now_ms,
+        };
+        self.emit(Work::Truncate(Box::new(job)), jobs);
+    }
+
+    /// Tells that the log directory's checkpoint durably says `recovery_point` for this log.
+    pub fn on_checkpointed(&mut self, recovery_point: i64, jobs: &mut Vec<LaneJob>) {
+        let right = self.bounded && self.truncation.is_none() && recovery_point <= self.synced_end;
+        if right && self.phase == Phase::Open {
+            self.emit(Work::Unbind(self.directory.path()), jobs);
+        }
+    }
+
+    /// Syncs everything, with a snapshot of the producers, so that the next start need not look. No append is taken
+    /// any more; the log is closed when [`Log::is_closed`] says so.
+    pub fn close(&mut self, jobs: &mut Vec<LaneJob>) {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Closing;
+            self.seal_time_index(jobs);
+            self.close_if_idle(jobs);
+        }
+    }
+
+    /// Whether [`Log::close`] is through, or will never be because the disk failed.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed | Phase::Offline(_) | Phase::Deleted)
+    }
+
+    /// Removes the log from the disk, under another name first: see
+    /// [`LogDir::delete_path`](crate::log_dir::LogDir::delete_path). Appends and reads fail from now on; who is
+    /// reading reads on. A log of the same name must not be opened before [`Log::is_deleted`].
+    pub fn delete(&mut self, target: PathBuf, jobs: &mut Vec<LaneJob>) {
+        if matches!(self.phase, Phase::Deleting | Phase::Deleted) {
+            return;
+        }
+        self.phase = Phase::Deleting;
+        self.tail.truncate(i64::MIN);
+        self.truncation = None;
+        let directory = Arc::clone(&self.directory);
+        self.emit(Work::Remove(RemoveJob { directory, target }), jobs);
+    }
+
+    /// Whether [`Log::delete`] is through.
+    pub fn is_deleted(&self) -> bool {
+        self.phase == Phase::Deleted
+    }
+
+    fn emit(&mut self, work: Work, jobs: &mut Vec<LaneJob>) {
+        let job = LaneJob {
+            key: self.key,
+            generation: self.generation,
+            work,
+        };
+        self.outbox.emit(job, jobs);
+    }
+
+    /// One flush at a time; what is written meanwhile waits for the next.
+    pub(super) fn flush_if_due(&mut self, jobs: &mut Vec<LaneJob>) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        let unsynced = self.written_end - self.synced_end;
+        let sealed = self
+            .segments
+            .range(self.flush.unsynced_base..)
+            .next()
+            .is_some_and(|(base, state)| *base < self.active().0 && state.is_written());
+        let messages = self.config.flush_messages.unwrap_or(i64::MAX);
+        if sealed || (unsynced > 0 && (self.config.fsync_acknowledged || unsynced >= messages)) {
+            self.emit_flush(jobs);
+        }
+    }
+
+    fn emit_flush(&mut self, jobs: &mut Vec<LaneJob>) {
+        if self.flush.in_flight || self.truncation.is_some() {
+            return;
+        }
+        let closing = self.phase == Phase::ClosingFlush;
+        let active = self.active().0;
+        let mut segments = Vec::new();
+        let mut next_unsynced_base = self.flush.unsynced_base;
+        for (base_offset, state) in self.segments.range(self.flush.unsynced_base..) {
+            if state.written > 0 {
+                let sealed = (*base_offset < active || closing) && state.is_written();
+                segments.push((Arc::clone(&state.segment), sealed));
+            }
+            // Everything up to here is complete, so the next flush begins behind it.
+            if *base_offset < active && state.is_written() && *base_offset == next_unsynced_base {
+                let next = self.segments.range(base_offset + 1..).next();
+                next_unsynced_base = next.map_or(active, |(next, _)| *next);
+            }
+        }
+        let written_end = self.written_end;
+        let (ready, waiting) = std::mem::take(&mut self.snapshots)
+            .into_iter()
+            .partition(|(offset, _)| *offset <= written_end);
+        self.snapshots = waiting;
+        let epochs = self
+            .epochs_changed
+            .then(|| checkpoint::epochs_text(self.epochs.entries()));
+        self.flush.epochs_taken = std::mem::take(&mut self.epochs_changed);
+        self.flush.in_flight = true;
+        self.flush.next_unsynced_base = next_unsynced_base;
+        self.last_flush_ms = self.now_ms;
+        let directory = Arc::clone(&self.directory);
+        let job = FlushJob {
+            directory,
+            segments,
+            end_offset: written_end,
+            epochs,
+            snapshots: ready,
+        };
+        self.emit(Work::Flush(job), jobs);
+    }
+
+    pub(super) fn close_if_idle(&mut self, jobs: &mut Vec<LaneJob>) {
+        if self.phase == Phase::Closing && self.outbox.is_idle() && self.truncation.is_none() {
+            self.phase = Phase::ClosingFlush;
+            self.snapshots.push((self.written_end, self.producers.snapshot()));
+            self.epochs_changed = true;
+            self.emit_flush(jobs);
+        }
+    }
+
+    /// How many segments lie wholly below the log start.
+    fn segments_below_start(&self) -> usize {
+        let next_bases = self.segments.keys().skip(1);
+        next_bases
+            .take_while(|next| **next <= self.log_start_offset)
+            .count()
+    }
+
+    fn delete_expired(&mut self, high_watermark: i64, jobs: &mut Vec<LaneJob>) -> usize {
+        let mut expired = self.segments_below_start();
+        let mut excess = match self.config.retention_bytes {
+            Some(limit) if self.config.delete => self.size_bytes().saturating_sub(limit),
+            _ => 0,
+        };
+        let ends = self.segments.keys().skip(1).copied().chain([self.log_end_offset]);
+        for (number, (state, end)) in self.segments.values().zip(ends).enumerate() {
+            let size = state.shape.size;
+            let old = self.config.delete
+                && self.config.retention_ms.is_some_and(|retention_ms| {
+                    self.now_ms.saturating_sub(state.largest_timestamp_ms()) > retention_ms
+                });
+            let below_start = number < expired;
+            if size == 0 || end > high_watermark || !(below_start || old || (excess > 0 && excess >= size)) {
+                break;
+            }
+            excess = excess.saturating_sub(size);
+            expired = expired.max(number + 1);
+        }
+        if expired == self.segments.len() {
+            self.roll(self.log_end_offset, None, jobs);
+        }
+        self.delete_first_segments(expired, jobs)
+    }
+
+    /// Deletes up to `count` of the oldest segments, as far as nothing is still written to them.
+    fn delete_first_segments(&mut self, count: usize, jobs: &mut Vec<LaneJob>) -> usize {
+        let complete = self
+            .segments
+            .values()
+            .take_while(|state| state.is_written())
+            .count();
+        let count = count.min(complete).min(self.segments.len() - 1);
+        if count == 0 {
+            return 0;
+        }
+        let mut segments = Vec::with_capacity(count);
+        for _ in 0..count {
+            let (_, state) = self.segments.pop_first().expect("one more than that are there");
+            segments.push(state.segment);
+        }
+        let (first, state) = self
+            .segments
+            .first_key_value()
+            .expect("one more than that were there");
+        let (first, left) = (*first, Arc::clone(&state.segment));
+        self.log_start_offset = self.log_start_offset.max(first);
+        self.flush.unsynced_base = self.flush.unsynced_base.max(first);
+        self.epochs_changed |= self.epochs.truncate_from_start(self.log_start_offset);
+        let directory = Arc::clone(&self.directory);
+        self.emit(
+            Work::Delete(DeleteJob {
+                directory,
+                segments,
+                left,
+            }),
+            jobs,
+        );
+        count
+    }
+}

@@ -1,0 +1,531 @@
+//! A log directory: whose it is, which logs lie in it, and what its files say about them.
+//!
+//! ```text
+//! meta.properties                     version=1, node.id, cluster.id, directory.id, klamm.format=1
+//! .lock                               held while a process uses the directory
+//! .kafka_cleanshutdown                {"version":0,"brokerEpoch":N}; there only after a clean shutdown
+//! recovery-point-offset-checkpoint    up to where each log is durable            (see `checkpoint`)
+//! log-start-offset-checkpoint         where each log starts, if behind its first segment's base
+//! replication-offset-checkpoint       each log's high watermark
+//! TOPIC-PARTITION/                    a log
+//!   partition.metadata                version: 0, topic_id: its topic's id
+//! TOPIC-PARTITION.ID-delete/          a log that is being deleted
+//! TOPIC-PARTITION.ID-stray/           a log whose topic the cluster does not know
+//! ```
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use klamm_protocol::Uuid;
+use klamm_protocol::ids::{BrokerId, TopicId};
+use thiserror::Error;
+use tracing::{info, warn};
+
+use crate::LogKey;
+use crate::checkpoint::{self, CheckpointError, Offsets};
+use crate::sys::{self, FileLock, Fs};
+
+/// The layout of directories that this release writes. A directory of a newer one is refused.
+pub const FORMAT: u32 = 1;
+
+const META_FILE: &str = "meta.properties";
+const LOCK_FILE: &str = ".lock";
+const CLEAN_FILE: &str = ".kafka_cleanshutdown";
+const PARTITION_FILE: &str = "partition.metadata";
+const KAFKA_METADATA_DIR: &str = "__cluster_metadata-0";
+const SMALL_FILE: usize = 64 * 1024;
+
+/// Which of a directory's checkpoints is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// Up to where each log is durable.
+    RecoveryPoint,
+    /// Where each log starts.
+    LogStart,
+    /// Each log's high watermark.
+    Replication,
+}
+
+impl Checkpoint {
+    const ALL: [Checkpoint; 3] = [
+        Checkpoint::RecoveryPoint,
+        Checkpoint::LogStart,
+        Checkpoint::Replication,
+    ];
+
+    fn file(self) -> &'static str {
+        match self {
+            Checkpoint::RecoveryPoint => "recovery-point-offset-checkpoint",
+            Checkpoint::LogStart => "log-start-offset-checkpoint",
+            Checkpoint::Replication => "replication-offset-checkpoint",
+        }
+    }
+}
+
+/// Whose directory it is: the content of `meta.properties`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The broker.
+    pub node_id: BrokerId,
+    /// The cluster, once it is known.
+    pub cluster_id: Option<String>,
+    /// The directory itself (KIP-858).
+    pub directory_id: Uuid,
+}
+
+/// Why a log directory cannot be used.
+#[derive(Debug, Error)]
+pub enum LogDirError {
+    /// The disk does not give what lies there.
+    #[error("{path}: {error}")]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// Another process uses it.
+    #[error("{0} is used by another process")]
+    Locked(PathBuf),
+    /// `meta.properties` cannot be understood, or is another broker's.
+    #[error("{path}: {reason}")]
+    Meta {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The directory of a KRaft broker or controller.
+    #[error("{0} holds a KRaft metadata log; Klamm keeps its own and does not take a Kafka directory over")]
+    Kraft(PathBuf),
+}
+
+/// A directory with a log, as its name and its `partition.metadata` tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundLog {
+    /// The directory.
+    pub path: PathBuf,
+    /// The topic, by the name it had when the log was made.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The topic's id, where the file has it.
+    pub topic_id: Option<TopicId>,
+}
+
+/// A log directory that is ours while this lives.
+pub struct LogDir {
+    fs: Arc<dyn Fs>,
+    path: PathBuf,
+    identity: Identity,
+    clean_epoch: Option<i64>,
+    _lock: Box<dyn FileLock>,
+}
+
+impl LogDir {
+    /// Takes a directory into use: locks it, creates it if it is missing, and reads or writes its identity.
+    /// `fresh` says who it is to be if it has no identity yet.
+    ///
+    /// The marker of a clean shutdown is taken away (see [`LogDir::clean_epoch`]), so that a crash from now on
+    /// is seen as one. Directories of deleted logs are removed.
+    ///
+    /// # Errors
+    /// All of [`LogDirError`].
+    pub fn open(fs: &Arc<dyn Fs>, path: &Path, fresh: &Identity) -> Result<LogDir, LogDirError> {
+        let io = |error| LogDirError::Io {
+            path: path.to_owned(),
+            error,
+        };
+        if !fs.exists(path).map_err(io)? {
+            fs.create_dir(path).map_err(io)?;
+        }
+        let lock = fs
+            .lock(&path.join(LOCK_FILE))
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::WouldBlock => LogDirError::Locked(path.to_owned()),
+                _ => io(error),
+            })?;
+        if fs.exists(&path.join(KAFKA_METADATA_DIR)).map_err(io)? {
+            return Err(LogDirError::Kraft(path.to_owned()));
+        }
+        let identity = match read_identity(&**fs, path)? {
+            Some(identity) if identity.node_id != fresh.node_id => {
+                let reason = format!("belongs to node {}, not to {}", identity.node_id, fresh.node_id);
+                return Err(LogDirError::Meta {
+                    path: path.join(META_FILE),
+                    reason,
+                });
+            }
+            Some(identity) => identity,
+            None => {
+                write_identity(&**fs, path, fresh).map_err(io)?;
+                fresh.clone()
+            }
+        };
+        let clean_epoch = take_clean_marker(&**fs, path).map_err(io)?;
+        let dir = LogDir {
+            fs: Arc::clone(fs),
+            path: path.to_owned(),
+            identity,
+            clean_epoch,
+            _lock: lock,
+        };
+        dir.remove_deleted().map_err(io)?;
+        Ok(dir)
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whose it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The broker epoch under which the directory was last shut down cleanly (KIP-966); `None` after a crash.
+    pub fn clean_epoch(&self) -> Option<i64> {
+        self.clean_epoch
+    }
+
+    /// Writes the cluster's id down, once it is known.
+    pub fn set_cluster_id(&mut self, cluster_id: &str) -> io::Result<()> {
+        self.identity.cluster_id = Some(cluster_id.to_owned());
+        write_identity(&*self.fs, &self.path, &self.identity)
+    }
+
+    /// The logs that lie here. What has no log's name is left alone.
+    pub fn logs(&self) -> io::Result<Vec<FoundLog>> {
+        let mut found = Vec::new();
+        for entry in self
+            .fs
+            .list_dir(&self.path)?
+            .into_iter()
+            .filter(|entry| entry.is_dir)
+        {
+            let Some((topic, partition)) = parse_name(&entry.name) else {
+                continue;
+            };
+            let path = self.path.join(&entry.name);
+            let topic_id = match PartitionMetadata::read(&*self.fs, &path)? {
+                Some(Ok(metadata)) => Some(metadata.topic_id),
+                _ => None,
+            };
+            found.push(FoundLog {
+                path,
+                topic: topic.to_owned(),
+                partition,
+                topic_id,
+            });
+        }
+        Ok(found)
+    }
+
+    /// The directory of a log.
+    pub fn log_path(&self, topic: &str, partition: i32) -> PathBuf {
+        self.path.join(format!("{topic}-{partition}"))
+    }
+
+    /// The name that a log's directory bears while it is deleted: what [`Log::delete`](crate::Log::delete) wants.
+    pub fn delete_path(&self, topic: &str, key: LogKey) -> PathBuf {
+        self.path.join(doomed_name(topic, key, "-delete"))
+    }
+
+    /// Puts a log aside that no topic of the cluster owns; gives where it is now.
+    pub fn set_stray(&self, log: &FoundLog) -> io::Result<PathBuf> {
+        let key = LogKey {
+            topic_id: log.topic_id.unwrap_or_default(),
+            partition: log.partition,
+        };
+        let target = self.path.join(doomed_name(&log.topic, key, "-stray"));
+        self.fs.rename(&log.path, &target)?;
+        self.fs.sync_dir(&self.path)?;
+        Ok(target)
+    }
+
+    /// Reads a checkpoint. A missing or damaged one is empty: for recovery points that means to check everything,
+    /// for log starts that deleted records may be seen again, for high watermarks that they are found anew.
+    pub fn read_checkpoint(&self, which: Checkpoint) -> io::Result<Offsets> {
+        let path = self.path.join(which.file());
+        match checkpoint::read_offsets(&*self.fs, &path) {
+            Ok(offsets) => Ok(offsets),
+            Err(CheckpointError::Io(error)) => Err(error),
+            Err(error) => {
+                warn!(path = %path.display(), %error, "going on without a damaged checkpoint");
+                Ok(Offsets::new())
+            }
+        }
+    }
+
+    /// Replaces a checkpoint durably.
+    pub fn write_checkpoint(&self, which: Checkpoint, offsets: &Offsets) -> io::Result<()> {
+        checkpoint::write_offsets(&*self.fs, &self.path.join(which.file()), offsets)
+    }
+
+    /// Takes a log out of all checkpoints. To be called before a log is created under a name that another log may
+    /// have had: what is written there about the old one would be believed of the new one.
+    pub fn forget(&self, topic: &str, partition: i32) -> io::Result<()> {
+        for which in Checkpoint::ALL {
+            let mut offsets = self.read_checkpoint(which)?;
+            if offsets.remove(&(topic.to_owned(), partition)).is_some() {
+                self.write_checkpoint(which, &offsets)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the marker of a clean shutdown: every log is closed and all checkpoints are written.
+    pub fn mark_clean(&self, broker_epoch: i64) -> io::Result<()> {
+        let text = format!("{{\"version\":0,\"brokerEpoch\":{broker_epoch}}}");
+        sys::replace(&*self.fs, &self.path.join(CLEAN_FILE), text.into())
+    }
+
+    fn remove_deleted(&self) -> io::Result<()> {
+        for entry in self.fs.list_dir(&self.path)? {
+            if entry.is_dir && entry.name.ends_with("-delete") {
+                info!(name = entry.name, "removing the rest of a deleted log");
+                self.fs.remove_dir_all(&self.path.join(&entry.name))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `TOPIC.ID-SUFFIX`, where the id is hexadecimal and tells deleted namesakes apart. Names are at most 255 bytes.
+fn doomed_name(topic: &str, key: LogKey, suffix: &str) -> String {
+    let id: String = key
+        .topic_id
+        .0
+        .0
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let tail = format!("-{}.{id}{suffix}", key.partition);
+    let topic = &topic[..topic.floor_char_boundary(255 - tail.len())];
+    format!("{topic}{tail}")
+}
+
+/// `orders-12` is partition 12 of `orders`.
+fn parse_name(name: &str) -> Option<(&str, i32)> {
+    let (topic, partition) = name.rsplit_once('-')?;
+    let plain = !partition.is_empty() && partition.bytes().all(|byte| byte.is_ascii_digit());
+    Some((topic, partition.parse().ok()?)).filter(|(topic, _)| plain && !topic.is_empty())
+}
+
+/// Takes the marker away for good; gives its broker epoch, -1 where it has none. Damaged is as if not there.
+fn take_clean_marker(fs: &dyn Fs, path: &Path) -> io::Result<Option<i64>> {
+    let file = path.join(CLEAN_FILE);
+    let content = match sys::read_all(fs, &file, SMALL_FILE) {
+        Ok(content) => content,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    fs.remove(&file)?;
+    fs.sync_dir(path)?;
+    let text = String::from_utf8(content).unwrap_or_default();
+    let text = text.trim();
+    if text.is_empty() {
+        // Kafka before 3.9 left an empty file.
+        return Ok(Some(-1));
+    }
+    let fields = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    let epoch = fields.and_then(|fields| {
+        let field = fields
+            .split(',')
+            .find_map(|field| field.trim().strip_prefix("\"brokerEpoch\":"))?;
+        field.trim().parse().ok()
+    });
+    Ok(epoch)
+}
+
+fn read_identity(fs: &dyn Fs, path: &Path) -> Result<Option<Identity>, LogDirError> {
+    let file = path.join(META_FILE);
+    let wrong = |reason: &str| LogDirError::Meta {
+        path: file.clone(),
+        reason: reason.to_owned(),
+    };
+    let content = match sys::read_all(fs, &file, SMALL_FILE) {
+        Ok(content) => String::from_utf8(content).map_err(|_| wrong("not UTF-8"))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(LogDirError::Io { path: file, error }),
+    };
+    let lines = content
+        .lines()
+        .filter(|line| !line.trim_start().starts_with(['#', '!']));
+    let value = |key: &str| {
+        lines.clone().find_map(|line| {
+            let (name, value) = line.split_once('=')?;
+            (name.trim() == key).then(|| value.trim().to_owned())
+        })
+    };
+    if value("version").as_deref() != Some("1") {
+        return Err(wrong("version is not 1"));
+    }
+    let format: u32 = value("klamm.format")
+        .and_then(|value| value.parse().ok())
+        .ok_or_else(|| wrong("no klamm.format"))?;
+    if format > FORMAT {
+        return Err(wrong("written by a newer release"));
+    }
+    let number = |key: &str| value(key).and_then(|value| value.parse().ok());
+    Ok(Some(Identity {
+        node_id: BrokerId(number("node.id").ok_or_else(|| wrong("no node.id"))?),
+        cluster_id: value("cluster.id"),
+        directory_id: value("directory.id")
+            .and_then(|value| value.parse().ok())
+            .ok_or_else(|| wrong("no directory.id"))?,
+    }))
+}
+
+fn write_identity(fs: &dyn Fs, path: &Path, identity: &Identity) -> io::Result<()> {
+    let mut text = format!(
+        "version=1\nnode.id={}\ndirectory.id={}\nklamm.format={FORMAT}\n",
+        identity.node_id, identity.directory_id
+    );
+    if let Some(cluster_id) = &identity.cluster_id {
+        text.push_str(&format!("cluster.id={cluster_id}\n"));
+    }
+    sys::replace(fs, &path.join(META_FILE), text.into())
+}
+
+/// What a log's `partition.metadata` says.
+pub(crate) struct PartitionMetadata {
+    pub(crate) topic_id: TopicId,
+}
+
+impl PartitionMetadata {
+    /// `None` without a file; the inner error is what is wrong with it.
+    pub(crate) fn read(fs: &dyn Fs, directory: &Path) -> io::Result<Option<Result<Self, String>>> {
+        let content = match sys::read_all(fs, &directory.join(PARTITION_FILE), SMALL_FILE) {
+            Ok(content) => String::from_utf8(content).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let id = content.strip_prefix("version: 0\ntopic_id: ").map(str::trim_end);
+        Ok(Some(match id.and_then(|id| id.parse().ok()) {
+            Some(topic_id) => Ok(PartitionMetadata { topic_id }),
+            None => Err(format!("{PARTITION_FILE} is damaged")),
+        }))
+    }
+
+    pub(crate) fn write(&self, fs: &dyn Fs, directory: &Path) -> io::Result<()> {
+        let text = format!("version: 0\ntopic_id: {}", self.topic_id);
+        sys::replace(fs, &directory.join(PARTITION_FILE), Bytes::from(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::memory::MemoryFs;
+
+    fn identity() -> Identity {
+        Identity {
+            node_id: BrokerId(1),
+            cluster_id: None,
+            directory_id: Uuid([7; 16]),
+        }
+    }
+
+    #[test]
+    fn an_identity_stays_and_another_nodes_directory_is_refused() {
+        let fs = MemoryFs::new();
+        let path = Path::new("/data");
+        let mut dir = LogDir::open(&fs.shared(), path, &identity()).unwrap();
+        dir.set_cluster_id("c").unwrap();
+        assert!(matches!(
+            LogDir::open(&fs.shared(), path, &identity()),
+            Err(LogDirError::Locked(_))
+        ));
+        drop(dir);
+        let other = Identity {
+            directory_id: Uuid([8; 16]),
+            ..identity()
+        };
+        let dir = LogDir::open(&fs.shared(), path, &other).unwrap();
+        assert_eq!(
+            dir.identity(),
+            &Identity {
+                cluster_id: Some("c".to_owned()),
+                ..identity()
+            }
+        );
+        drop(dir);
+        let stranger = Identity {
+            node_id: BrokerId(2),
+            ..identity()
+        };
+        assert!(matches!(
+            LogDir::open(&fs.shared(), path, &stranger),
+            Err(LogDirError::Meta { .. })
+        ));
+    }
+
+    #[test]
+    fn a_newer_format_refuses_to_start() {
+        let fs = MemoryFs::new();
+        let path = Path::new("/data");
+        drop(LogDir::open(&fs.shared(), path, &identity()).unwrap());
+        let meta = path.join(META_FILE);
+        let text = String::from_utf8(sys::read_all(&fs, &meta, 1000).unwrap()).unwrap();
+        sys::replace(
+            &fs,
+            &meta,
+            text.replace("klamm.format=1", "klamm.format=2").into(),
+        )
+        .unwrap();
+        assert!(matches!(
+            LogDir::open(&fs.shared(), path, &identity()),
+            Err(LogDirError::Meta { .. })
+        ));
+    }
+
+    #[test]
+    fn a_clean_shutdown_is_believed_once() {
+        let fs = MemoryFs::new();
+        let open = || LogDir::open(&fs.shared(), Path::new("/data"), &identity()).unwrap();
+        assert_eq!(open().clean_epoch(), None);
+        open().mark_clean(11).unwrap();
+        let marker = sys::read_all(&fs, Path::new("/data/.kafka_cleanshutdown"), 100).unwrap();
+        assert_eq!(marker, b"{\"version\":0,\"brokerEpoch\":11}");
+        assert_eq!(open().clean_epoch(), Some(11));
+        assert_eq!(open().clean_epoch(), None);
+    }
+
+    #[test]
+    fn names_tell_topic_and_partition() {
+        assert_eq!(parse_name("a-b-12"), Some(("a-b", 12)));
+        for name in [
+            "klamm-metadata",
+            "-1",
+            "a",
+            "a-",
+            "a-+1",
+            "a-0.0f-delete",
+            "a-1-stray",
+        ] {
+            assert_eq!(parse_name(name), None, "{name}");
+        }
+        let key = LogKey {
+            topic_id: TopicId(Uuid([255; 16])),
+            partition: 3,
+        };
+        let doomed = doomed_name(&"t".repeat(249), key, "-delete");
+        assert_eq!(doomed.len(), 255);
+        assert!(doomed.ends_with("-3.ffffffffffffffffffffffffffffffff-delete"));
+    }
+
+    #[test]
+    fn a_log_made_again_inherits_nothing_from_its_namesake() {
+        let fs = MemoryFs::new();
+        let dir = LogDir::open(&fs.shared(), Path::new("/data"), &identity()).unwrap();
+        let both = Offsets::from([(("t".to_owned(), 0), 500), (("u".to_owned(), 0), 7)]);
+        dir.write_checkpoint(Checkpoint::RecoveryPoint, &both).unwrap();
+        dir.forget("t", 0).unwrap();
+        let left = Offsets::from([(("u".to_owned(), 0), 7)]);
+        assert_eq!(dir.read_checkpoint(Checkpoint::RecoveryPoint).unwrap(), left);
+    }
+}

@@ -1,0 +1,887 @@
+//! Opening a log: what lies in its directory is checked, cut to what is whole, and its sidecars rebuilt.
+//!
+//! Below the recovery point everything was synced: a damaged batch there is no torn write, and the log is refused
+//! ([`OpenError::Corrupt`]) so that somebody looks. At and beyond it every batch is checked (CRC, offsets without
+//! a gap, leader epochs that never fall), and the log ends before the first that is not right. Sidecars (indexes,
+//! leader epochs, producer snapshots) can all be made again from the batches.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use klamm_protocol::record::control::ControlRecord;
+use klamm_protocol::record::{Batch, BatchHeader};
+use thiserror::Error;
+use tracing::{info, warn};
+
+use crate::checkpoint;
+use crate::epochs::LeaderEpochs;
+use crate::files::Directory;
+use crate::index::{self, Indexer, OffsetIndex, TimeIndex, TimestampOffset};
+use crate::lane::{EPOCHS_FILE, RECOVERY_BOUND_FILE};
+use crate::log::OpenOptions;
+use crate::log_dir::PartitionMetadata;
+use crate::producers::{EndedTransaction, Producers};
+use crate::scan::{ScanError, Scanner};
+use crate::segment::{self, DELETED, INDEX, LOG, SNAPSHOT, Segment, TIME_INDEX, TXN_INDEX, absent_is_fine};
+use crate::sys::{self, DirEntry, File, Fs, Mode};
+use crate::transactions;
+
+/// Read-ahead for looking at heads.
+pub(crate) const READ_HEADS: usize = 8 * 1024;
+/// Read-ahead for looking at every byte.
+const READ_ALL: usize = 256 * 1024;
+/// No snapshot of producers is larger: 5 million of them.
+const SNAPSHOT_LIMIT: usize = 256 * 1024 * 1024;
+
+/// Why a log cannot be opened. It concerns one partition, never the process.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The disk does not give what lies there.
+    #[error("{path}: {error}")]
+    Io {
+        /// The log's directory.
+        path: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// The directory belongs to another topic id.
+    #[error("{path} belongs to topic id {found}")]
+    OtherTopic {
+        /// The log's directory.
+        path: PathBuf,
+        /// The id in its `partition.metadata`.
+        found: klamm_protocol::ids::TopicId,
+    },
+    /// What was durable is damaged. Nothing was changed.
+    #[error("{path}: offset {offset}, which was durable, is damaged: {reason}")]
+    Corrupt {
+        /// The log's directory.
+        path: PathBuf,
+        /// The first offset that is not right.
+        offset: i64,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A segment and how many of its bytes count.
+#[derive(Clone)]
+pub(crate) struct Extent {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) size: u64,
+    /// When the `.log` file last changed, milliseconds since 1970.
+    pub(crate) modified_ms: i64,
+}
+
+/// What the core has to know of a segment.
+pub(crate) struct SegmentFacts {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) shape: Shape,
+    /// When it was last appended to, milliseconds since 1970.
+    pub(crate) modified_ms: i64,
+}
+
+/// How far the files of a segment reach, and what the next append has to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) size: u64,
+    pub(crate) index_len: u64,
+    pub(crate) time_index_len: u64,
+    pub(crate) txn_index_len: u64,
+    pub(crate) indexer: Indexer,
+    /// Max timestamp of the first batch; time-based rolling counts from it.
+    pub(crate) first_timestamp_ms: Option<i64>,
+}
+
+impl Shape {
+    pub(crate) fn empty(base_offset: i64) -> Shape {
+        Shape {
+            size: 0,
+            index_len: 0,
+            time_index_len: 0,
+            txn_index_len: 0,
+            indexer: Indexer::new(base_offset),
+            first_timestamp_ms: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for SegmentFacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "segment {}: {:?}", self.segment.base_offset, self.shape)
+    }
+}
+
+/// A log as it was found.
+pub(crate) struct Recovered {
+    /// Oldest first, never empty.
+    pub(crate) segments: Vec<SegmentFacts>,
+    pub(crate) log_start_offset: i64,
+    pub(crate) log_end_offset: i64,
+    /// Up to where everything is durable: the end, as recovery syncs what it checked.
+    pub(crate) recovery_point: i64,
+    pub(crate) epochs: LeaderEpochs,
+    pub(crate) epochs_changed: bool,
+    pub(crate) producers: Producers,
+    /// A truncation's bound on the recovery point is still there.
+    pub(crate) bounded: bool,
+}
+
+/// Opens or creates a log.
+pub(crate) fn open(
+    fs: &dyn Fs,
+    directory: &Arc<Directory>,
+    options: &OpenOptions,
+) -> Result<Recovered, OpenError> {
+    let path = directory.path();
+    let recovery = Recovery {
+        fs,
+        directory,
+        path: &path,
+        options,
+        interval: options.config.index_interval_bytes,
+    };
+    recovery.run().map_err(|failure| match failure {
+        Failure::Io(error) => OpenError::Io { path, error },
+        Failure::OtherTopic(found) => OpenError::OtherTopic { path, found },
+        Failure::Corrupt { offset, reason } => OpenError::Corrupt { path, offset, reason },
+    })
+}
+
+enum Failure {
+    Io(io::Error),
+    OtherTopic(klamm_protocol::ids::TopicId),
+    Corrupt { offset: i64, reason: String },
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Io(error)
+    }
+}
+
+struct Recovery<'a> {
+    fs: &'a dyn Fs,
+    directory: &'a Arc<Directory>,
+    path: &'a Path,
+    options: &'a OpenOptions,
+    interval: u64,
+}
+
+impl Recovery<'_> {
+    fn run(&self) -> Result<Recovered, Failure> {
+        if !self.fs.exists(self.path)? {
+            self.create()?;
+        }
+        self.check_topic()?;
+        let mut segments = self.sweep()?;
+        if segments.is_empty() {
+            segments.push(self.fresh(self.options.log_start_offset.max(0))?);
+        }
+        let bound = self.recovery_bound()?;
+        let trusted = if self.options.clean {
+            i64::MAX
+        } else {
+            self.options.recovery_point.min(bound.unwrap_or(i64::MAX))
+        };
+        let (mut kept, mut end, checked_from) = self.check_segments(segments, trusted)?;
+        let mut log_start_offset = self.options.log_start_offset.max(kept[0].segment.base_offset);
+        if log_start_offset > end {
+            // What was lost lay below the log start anyway, and offsets are never given out twice.
+            warn!(path = %self.path.display(), end, log_start_offset, "the log ends before it starts");
+            for extent in kept.drain(..).rev() {
+                extent.segment.mark_deleted(self.fs)?;
+                extent.segment.remove_deleted(self.fs)?;
+            }
+            kept.push(self.fresh(log_start_offset)?);
+            (end, log_start_offset) = (log_start_offset, log_start_offset);
+        }
+        let (epochs, epochs_changed) = self.epochs(&kept, log_start_offset, end, checked_from)?;
+        let producers = self.producers(&kept, end, checked_from)?;
+        let bounded = self.settle_bound(bound, end)?;
+        let last = kept.len() - 1;
+        let facts = |(number, extent): (usize, &Extent)| {
+            if number == last {
+                facts(self.fs, extent)
+            } else {
+                sealed_facts(self.fs, extent)
+            }
+        };
+        let segments = kept
+            .iter()
+            .enumerate()
+            .map(facts)
+            .collect::<io::Result<Vec<_>>>()?;
+        Ok(Recovered {
+            segments,
+            log_start_offset,
+            log_end_offset: end,
+            recovery_point: end,
+            epochs,
+            epochs_changed,
+            producers,
+            bounded,
+        })
+    }
+
+    fn create(&self) -> io::Result<()> {
+        self.fs.create_dir(self.path)?;
+        self.fresh(self.options.log_start_offset.max(0))?;
+        PartitionMetadata {
+            topic_id: self.options.key.topic_id,
+        }
+        .write(self.fs, self.path)?;
+        match self.path.parent() {
+            Some(parent) => self.fs.sync_dir(parent),
+            None => Ok(()),
+        }
+    }
+
+    /// An empty segment whose names are durable.
+    fn fresh(&self, base_offset: i64) -> io::Result<Extent> {
+        let segment = Segment::new(self.directory, base_offset, true);
+        segment.create(self.fs)?;
+        self.fs.sync_dir(self.path)?;
+        Ok(Extent {
+            segment,
+            size: 0,
+            modified_ms: self.options.now_ms,
+        })
+    }
+
+    fn check_topic(&self) -> Result<(), Failure> {
+        let wanted = self.options.key.topic_id;
+        match PartitionMetadata::read(self.fs, self.path)? {
+            Some(Ok(metadata)) if metadata.topic_id == wanted => Ok(()),
+            Some(Ok(metadata)) => Err(Failure::OtherTopic(metadata.topic_id)),
+            Some(Err(reason)) => Err(Failure::Corrupt { offset: 0, reason }),
+            // A crash while the log was created.
+            None => Ok(PartitionMetadata { topic_id: wanted }.write(self.fs, self.path)?),
+        }
+    }
+
+    /// Removes what a crash left half done; gives the segments, oldest first.
+    fn sweep(&self) -> io::Result<Vec<Extent>> {
+        let entries = self.fs.list_dir(self.path)?;
+        let base_offsets: Vec<i64> = entries
+            .iter()
+            .filter_map(|entry| segment::offset_of(&entry.name, LOG))
+            .collect();
+        let orphan = |name: &str| {
+            [INDEX, TIME_INDEX, TXN_INDEX]
+                .iter()
+                .find_map(|suffix| segment::offset_of(name, suffix))
+                .is_some_and(|offset| base_offsets.binary_search(&offset).is_err())
+        };
+        let half_done = |name: &str| {
+            [DELETED, ".tmp", ".cleaned"]
+                .iter()
+                .any(|suffix| name.ends_with(suffix))
+        };
+        let mut segments = Vec::new();
+        for DirEntry {
+            name,
+            is_dir,
+            len,
+            modified_ms,
+        } in entries
+        {
+            if is_dir {
+                continue;
+            }
+            if half_done(&name) || orphan(&name) {
+                self.fs.remove(&self.path.join(&name))?;
+            } else if let Some(base_offset) = segment::offset_of(&name, LOG) {
+                // The names are synced before the log is used.
+                let segment = Segment::new(self.directory, base_offset, true);
+                segments.push(Extent {
+                    segment,
+                    size: len,
+                    modified_ms,
+                });
+            }
+        }
+        Ok(segments)
+    }
+
+    /// The offset up to which the checkpointed recovery point counts, when a truncation has set one.
+    fn recovery_bound(&self) -> io::Result<Option<i64>> {
+        let content = match sys::read_all(self.fs, &self.path.join(RECOVERY_BOUND_FILE), 100) {
+            Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(Some(0)),
+            Err(error) => return Err(error),
+        };
+        // One that cannot be read bounds at 0: everything is checked.
+        let text = String::from_utf8(content).unwrap_or_default();
+        let offset = text
+            .strip_prefix("0\n")
+            .and_then(|rest| rest.trim_end().parse().ok());
+        Ok(Some(offset.unwrap_or(0)))
+    }
+
+    /// All is durable up to `end`; a recovery point at or below it is no longer wrong.
+    fn settle_bound(&self, bound: Option<i64>, end: i64) -> io::Result<bool> {
+        if bound.is_none() {
+            return Ok(false);
+        }
+        let path = self.path.join(RECOVERY_BOUND_FILE);
+        if self.options.recovery_point <= end {
+            self.fs.remove(&path)?;
+            return Ok(false);
+        }
+        sys::replace(self.fs, &path, format!("0\n{end}\n").into())?;
+        Ok(true)
+    }
+
+    /// Checks segments one after the other. Gives those that remain, the log end offset, and the offset from
+    /// which on batches were checked.
+    fn check_segments(
+        &self,
+        segments: Vec<Extent>,
+        trusted: i64,
+    ) -> Result<(Vec<Extent>, i64, i64), Failure> {
+        let mut kept: Vec<Extent> = Vec::with_capacity(segments.len());
+        let mut checked_from = i64::MAX;
+        let mut walk = Walk {
+            end: segments[0].segment.base_offset,
+            epoch: -1,
+        };
+        let mut rest = segments.into_iter().peekable();
+        while let Some(mut extent) = rest.next() {
+            let base_offset = extent.segment.base_offset;
+            let next_base = rest.peek().map(|next| next.segment.base_offset);
+            let gap = base_offset > walk.end && !self.options.config.compact;
+            if base_offset >= trusted && (gap || base_offset < walk.end) {
+                warn!(path = %self.path.display(), base_offset, end = walk.end, "a segment does not follow");
+                self.drop_segments(std::iter::once(extent).chain(rest.by_ref()))?;
+                break;
+            }
+            walk.end = walk.end.max(base_offset);
+            if next_base.is_some_and(|next| next <= trusted) {
+                self.check_sidecars(&extent)?;
+                walk.end = next_base.expect("looked at above");
+                kept.push(extent);
+                continue;
+            }
+            if self.options.clean && self.clean_end(&extent, &mut walk)? {
+                kept.push(extent);
+                continue;
+            }
+            let whole = self.check_batches(&mut extent, trusted, &mut walk, next_base.is_some())?;
+            checked_from = checked_from.min(trusted.max(base_offset));
+            kept.push(extent);
+            if !whole {
+                self.drop_segments(rest.by_ref())?;
+                break;
+            }
+        }
+        self.fs.sync_dir(self.path)?;
+        Ok((kept, walk.end, checked_from))
+    }
+
+    /// From the newest down, so that a crash leaves a log without a gap.
+    fn drop_segments(&self, segments: impl Iterator<Item = Extent>) -> io::Result<()> {
+        let segments: Vec<Extent> = segments.collect();
+        for extent in segments.iter().rev() {
+            extent.segment.mark_deleted(self.fs)?;
+            extent.segment.remove_deleted(self.fs)?;
+        }
+        Ok(())
+    }
+
+    /// After a clean shutdown the last segment is walked from its last index entry to its end. Gives whether that
+    /// was possible.
+    fn clean_end(&self, extent: &Extent, walk: &mut Walk) -> Result<bool, Failure> {
+        if !sidecars_fit(self.fs, extent, self.interval)? {
+            return Ok(false);
+        }
+        let log = extent.segment.log.open(self.fs, Mode::Write)?;
+        let start = start_position(self.fs, &extent.segment, &*log, extent.size, i64::MAX)?;
+        let mut scanner = Scanner::new(&*log, start, extent.size, READ_HEADS);
+        loop {
+            match scanner.next_header() {
+                Ok(Some((_, header))) => walk.end = header.last_offset() + 1,
+                Ok(None) => return Ok(true),
+                Err(ScanError::Io(error)) => return Err(error.into()),
+                Err(ScanError::Batch { .. }) => return Ok(false),
+            }
+        }
+    }
+
+    /// A segment below the recovery point: its batches are trusted, its indexes are made again if they cannot be.
+    fn check_sidecars(&self, extent: &Extent) -> Result<(), Failure> {
+        if sidecars_fit(self.fs, extent, self.interval)? {
+            return Ok(());
+        }
+        info!(path = %self.path.display(), base_offset = extent.segment.base_offset, "rebuilding indexes");
+        let mut walk = Walk {
+            end: extent.segment.base_offset,
+            epoch: -1,
+        };
+        self.check_batches(&mut extent.clone(), i64::MAX, &mut walk, true)?;
+        Ok(())
+    }
+
+    /// Checks the batches from the last indexed one below `trusted` on and rebuilds the indexes behind it. Damage
+    /// below `trusted` is refused; beyond it, the segment is cut. Gives whether nothing was cut.
+    fn check_batches(
+        &self,
+        extent: &mut Extent,
+        trusted: i64,
+        walk: &mut Walk,
+        sealed: bool,
+    ) -> Result<bool, Failure> {
+        let (segment, base_offset) = (&extent.segment, extent.segment.base_offset);
+        let log = segment.log.open(self.fs, Mode::Write)?;
+        let sane = sidecars_fit(self.fs, extent, self.interval)?;
+        let start = if trusted > base_offset && sane {
+            start_position(self.fs, segment, &*log, extent.size, trusted - 1)?
+        } else {
+            0
+        };
+        let mut rebuilt = Rebuilt::at(self.fs, segment, &*log, start)?;
+        let mut scanner = Scanner::new(&*log, start, extent.size, READ_ALL);
+        let mut follows = start == 0;
+        let mut position = start;
+        let damage = loop {
+            let reason = match scanner.next_checked() {
+                Ok(None) => break None,
+                Ok(Some((at, header))) => match walk.step(&header, follows, self.options.config.compact) {
+                    Ok(()) => {
+                        follows = true;
+                        rebuilt.batch(&header, at, self.interval);
+                        position = at + header.total_size() as u64;
+                        continue;
+                    }
+                    Err(reason) => reason.to_owned(),
+                },
+                Err(ScanError::Io(error)) => return Err(error.into()),
+                Err(ScanError::Batch { error, .. }) => error.to_string(),
+            };
+            break Some(reason);
+        };
+        if let Some(reason) = &damage {
+            if walk.end < trusted {
+                return Err(Failure::Corrupt {
+                    offset: walk.end,
+                    reason: reason.clone(),
+                });
+            }
+            let lost_bytes = extent.size - position;
+            warn!(path = %self.path.display(), offset = walk.end, lost_bytes, reason, "cutting the log's end");
+            log.set_len(position)?;
+            extent.size = position;
+        }
+        log.sync_data()?;
+        rebuilt.write(self.fs, segment, sealed && damage.is_none())?;
+        Ok(damage.is_none())
+    }
+
+    fn epochs(
+        &self,
+        kept: &[Extent],
+        log_start_offset: i64,
+        end: i64,
+        checked_from: i64,
+    ) -> Result<(LeaderEpochs, bool), Failure> {
+        let found = match checkpoint::read_epochs(self.fs, &self.path.join(EPOCHS_FILE)) {
+            Ok(found) => found,
+            Err(checkpoint::CheckpointError::Io(error)) => return Err(error.into()),
+            Err(error) => {
+                warn!(path = %self.path.display(), %error, "rebuilding leader epochs");
+                None
+            }
+        };
+        if let Some(entries) = found {
+            let mut epochs = LeaderEpochs::from_entries(entries);
+            let mut changed = epochs.truncate_from_end(end);
+            if self.options.clean || self.epochs_fit(&epochs, kept, log_start_offset)? {
+                replay(self.fs, kept, checked_from, |_, header, _| {
+                    changed |= epochs.assign(header.leader_epoch, header.base_offset);
+                    Ok(())
+                })?;
+                changed |= epochs.truncate_from_start(log_start_offset);
+                return Ok((epochs, changed));
+            }
+            warn!(path = %self.path.display(), "leader epochs do not fit the log: rebuilding them");
+        }
+        let mut epochs = LeaderEpochs::default();
+        replay(self.fs, kept, log_start_offset, |_, header, _| {
+            epochs.assign(header.leader_epoch, header.base_offset.max(log_start_offset));
+            Ok(())
+        })?;
+        Ok((epochs, true))
+    }
+
+    /// Whether each epoch begins with a batch of that epoch. The file has no checksum of its own.
+    fn epochs_fit(&self, epochs: &LeaderEpochs, kept: &[Extent], log_start_offset: i64) -> io::Result<bool> {
+        let compact = self.options.config.compact;
+        for (epoch, start) in epochs.entries() {
+            if *start < log_start_offset.max(kept[0].segment.base_offset) {
+                continue;
+            }
+            let mut fits = false;
+            replay_while(self.fs, kept, *start, |_, header, _| {
+                fits = header.leader_epoch == *epoch
+                    && (header.base_offset == *start || *start == log_start_offset);
+                fits |= compact && header.leader_epoch >= *epoch;
+                Ok(false)
+            })?;
+            if !fits {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn producers(&self, kept: &[Extent], end: i64, checked_from: i64) -> io::Result<Producers> {
+        let bases: Vec<i64> = kept.iter().map(|extent| extent.segment.base_offset).collect();
+        let mut snapshots = Vec::new();
+        for entry in self.fs.list_dir(self.path)? {
+            let Some(offset) = segment::offset_of(&entry.name, SNAPSHOT) else {
+                continue;
+            };
+            if offset > end {
+                self.fs.remove(&self.path.join(&entry.name))?;
+            } else {
+                snapshots.push(offset);
+            }
+        }
+        // Of old snapshots those at the start of a segment remain, and the newest.
+        for offset in snapshots
+            .iter()
+            .rev()
+            .skip(1)
+            .filter(|offset| bases.binary_search(offset).is_err())
+        {
+            self.fs
+                .remove(&self.path.join(segment::file_name(*offset, SNAPSHOT)))?;
+        }
+        let (mut producers, from) = newest_snapshot(self.fs, self.path, end.min(checked_from))?;
+        let mut rebuilt: Vec<(Arc<Segment>, EndedTransaction)> = Vec::new();
+        replay(self.fs, kept, from, |segment, header, control| {
+            if let Some(ended) = producers.appended(header, control)
+                && ended.aborted
+                && ended.last_offset >= checked_from
+            {
+                rebuilt.push((Arc::clone(segment), ended));
+            }
+            Ok(())
+        })?;
+        for extent in kept.iter().filter(|_| checked_from != i64::MAX) {
+            self.rebuild_transactions(&extent.segment, checked_from, &rebuilt)?;
+        }
+        producers.replicated(i64::MAX);
+        Ok(producers)
+    }
+
+    fn rebuild_transactions(
+        &self,
+        segment: &Arc<Segment>,
+        checked_from: i64,
+        rebuilt: &[(Arc<Segment>, EndedTransaction)],
+    ) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for (_, ended) in rebuilt
+            .iter()
+            .filter(|(owner, _)| owner.base_offset == segment.base_offset)
+        {
+            transactions::put_aborted(&mut bytes, ended);
+        }
+        let mode = if bytes.is_empty() {
+            Mode::Write
+        } else {
+            Mode::Create
+        };
+        let file = match segment.txn_index.open(self.fs, mode) {
+            Ok(file) => file,
+            Err(error) => return absent_is_fine(Err(error)),
+        };
+        let kept = transactions::len_below(&*file, checked_from)?;
+        if kept + bytes.len() as u64 != file.len()? || !bytes.is_empty() {
+            file.set_len(kept)?;
+            file.write_at(kept, &[bytes.into()])?;
+            file.sync_data()?;
+        }
+        Ok(())
+    }
+}
+
+/// What the next batch has to follow.
+struct Walk {
+    end: i64,
+    epoch: i32,
+}
+
+impl Walk {
+    fn step(&mut self, header: &BatchHeader, follows: bool, gaps: bool) -> Result<(), &'static str> {
+        if header.last_offset_delta < 0 || header.base_offset < 0 {
+            return Err("its offsets make no sense");
+        }
+        // After a start in the middle the first batch holds an offset that is known to be there.
+        if follows && (header.base_offset < self.end || (header.base_offset > self.end && !gaps)) {
+            return Err("its offset does not follow");
+        }
+        if header.leader_epoch < self.epoch {
+            return Err("its leader epoch is older than the one before");
+        }
+        self.epoch = header.leader_epoch;
+        self.end = header.last_offset() + 1;
+        Ok(())
+    }
+}
+
+/// The index entries of a segment from some position on, made anew.
+struct Rebuilt {
+    index_kept: u64,
+    time_index_kept: u64,
+    indexer: Indexer,
+    index: Vec<u8>,
+    time_index: Vec<u8>,
+}
+
+impl Rebuilt {
+    fn at(fs: &dyn Fs, segment: &Segment, log: &dyn File, start: u64) -> io::Result<Rebuilt> {
+        let base_offset = segment.base_offset;
+        let mut rebuilt = Rebuilt {
+            index_kept: 0,
+            time_index_kept: 0,
+            indexer: Indexer::new(base_offset),
+            index: Vec::new(),
+            time_index: Vec::new(),
+        };
+        if start == 0 {
+            return Ok(rebuilt);
+        }
+        // The entry that points to `start` stays; the time entry made with it is at most that batch's.
+        let index = segment.index.open(fs, Mode::Create)?;
+        rebuilt.index_kept = OffsetIndex::new(&*index, base_offset)?.len_below(start + 1)?;
+        let mut heads = Scanner::new(log, start, log.len()?, READ_HEADS);
+        let first = match heads.next_header() {
+            Ok(Some((_, header))) => header.base_offset,
+            _ => return Err(io::ErrorKind::InvalidData.into()),
+        };
+        let file = segment.time_index.open(fs, Mode::Create)?;
+        let time_index = TimeIndex::new(&*file, base_offset)?;
+        rebuilt.time_index_kept = time_index.len_below(first)?;
+        let last = time_index
+            .last_before(rebuilt.time_index_kept)?
+            .unwrap_or(TimestampOffset::NONE);
+        rebuilt.indexer = Indexer::resume(base_offset, 0, last, last);
+        Ok(rebuilt)
+    }
+
+    fn batch(&mut self, header: &BatchHeader, position: u64, interval: u64) {
+        self.indexer
+            .batch(header, position, interval, &mut self.index, &mut self.time_index);
+    }
+
+    fn write(mut self, fs: &dyn Fs, segment: &Segment, sealed: bool) -> io::Result<()> {
+        if sealed {
+            self.indexer.seal(&mut self.time_index);
+        }
+        for (file, kept, bytes) in [
+            (&segment.index, self.index_kept, self.index),
+            (&segment.time_index, self.time_index_kept, self.time_index),
+        ] {
+            let file = file.open(fs, Mode::Create)?;
+            file.set_len(kept)?;
+            file.write_at(kept, &[bytes.into()])?;
+            file.sync_data()?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the indexes can belong to the segment: whole entries, the last one inside it, and not simply gone.
+fn sidecars_fit(fs: &dyn Fs, extent: &Extent, interval: u64) -> io::Result<bool> {
+    let segment = &extent.segment;
+    let open = |file: &crate::files::LazyFile| match file.open(fs, Mode::Write) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    let (Some(index), Some(time_index)) = (open(&segment.index)?, open(&segment.time_index)?) else {
+        return Ok(false);
+    };
+    if index.len()? % index::OFFSET_ENTRY != 0 || time_index.len()? % index::TIME_ENTRY != 0 {
+        return Ok(false);
+    }
+    if index.is_empty()? && extent.size > 2 * interval {
+        // Perhaps a segment of one batch, perhaps an index that never reached the disk.
+        return Ok(false);
+    }
+    if let Some(last) = OffsetIndex::new(&*index, segment.base_offset)?.last()?
+        && (last.position >= extent.size || last.offset < segment.base_offset)
+    {
+        return Ok(false);
+    }
+    let last_time = TimeIndex::new(&*time_index, segment.base_offset)?.last()?;
+    Ok(last_time.is_none_or(|last| last.offset >= segment.base_offset && last.ms >= 0))
+}
+
+/// Where to begin walking in order to meet the batch that holds `offset`. The index only proposes: the batch it
+/// points to is looked at, and anything odd means the start of the segment.
+pub(crate) fn start_position(
+    fs: &dyn Fs,
+    segment: &Segment,
+    log: &dyn File,
+    size: u64,
+    offset: i64,
+) -> io::Result<u64> {
+    let index = match segment.index.open(fs, Mode::Write) {
+        Ok(index) => index,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let position = OffsetIndex::new(&*index, segment.base_offset)?.position_of(offset)?;
+    match Scanner::new(log, position, size, BatchHeader::SIZE).next_header() {
+        Ok(Some((_, header))) if (segment.base_offset..=offset).contains(&header.base_offset) => Ok(position),
+        Ok(_) | Err(ScanError::Batch { .. }) => Ok(0),
+        Err(ScanError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+        Err(ScanError::Io(error)) => Err(error),
+    }
+}
+
+/// The facts of a segment that is appended to: its end is walked for what the indexes do not know yet.
+pub(crate) fn facts(fs: &dyn Fs, extent: &Extent) -> io::Result<SegmentFacts> {
+    let mut facts = sealed_facts(fs, extent)?;
+    let (segment, size) = (&extent.segment, extent.size);
+    if size == 0 {
+        return Ok(facts);
+    }
+    let log = segment.log.open(fs, Mode::Write)?;
+    let start = start_position(fs, segment, &*log, size, i64::MAX)?;
+    let mut no_entries = (Vec::new(), Vec::new());
+    let mut scanner = Scanner::new(&*log, start, size, READ_HEADS);
+    while let Ok(Some((position, header))) = scanner.next_header() {
+        // No entry is due before the next append: all that counts is what went by since the last one.
+        let (index, time_index) = &mut no_entries;
+        facts
+            .shape
+            .indexer
+            .batch(&header, position, u64::MAX, index, time_index);
+    }
+    if let Ok(Some((_, first))) = Scanner::new(&*log, 0, size, BatchHeader::SIZE).next_header() {
+        facts.shape.first_timestamp_ms = Some(first.max_timestamp_ms);
+    }
+    Ok(facts)
+}
+
+/// The facts of a segment that is complete: its last time index entry says all.
+fn sealed_facts(fs: &dyn Fs, extent: &Extent) -> io::Result<SegmentFacts> {
+    let segment = &extent.segment;
+    let base_offset = segment.base_offset;
+    let mut shape = Shape::empty(base_offset);
+    shape.size = extent.size;
+    shape.index_len = segment.index.open(fs, Mode::Create)?.len()?;
+    let time_index = segment.time_index.open(fs, Mode::Create)?;
+    shape.time_index_len = time_index.len()?;
+    match segment.txn_index.open(fs, Mode::Write) {
+        Ok(file) => shape.txn_index_len = file.len()?,
+        Err(error) => absent_is_fine(Err(error))?,
+    }
+    let last = TimeIndex::new(&*time_index, base_offset)?
+        .last()?
+        .unwrap_or(TimestampOffset::NONE);
+    shape.indexer = Indexer::resume(base_offset, 0, last, last);
+    Ok(SegmentFacts {
+        segment: Arc::clone(segment),
+        shape,
+        modified_ms: extent.modified_ms,
+    })
+}
+
+/// The producers as they are at `end_offset`: the newest snapshot that is whole, and what was appended since.
+pub(crate) fn load_producers(
+    fs: &dyn Fs,
+    directory: &Path,
+    kept: &[Extent],
+    end_offset: i64,
+) -> io::Result<Producers> {
+    let (mut producers, from) = newest_snapshot(fs, directory, end_offset)?;
+    replay(fs, kept, from, |_, header, control| {
+        producers.appended(header, control);
+        Ok(())
+    })?;
+    producers.replicated(i64::MAX);
+    Ok(producers)
+}
+
+/// The newest snapshot at or below `limit`, and the offset from which on batches have to be replayed on it.
+/// Damaged ones are removed.
+fn newest_snapshot(fs: &dyn Fs, directory: &Path, limit: i64) -> io::Result<(Producers, i64)> {
+    for entry in fs.list_dir(directory)?.iter().rev() {
+        let Some(offset) = segment::offset_of(&entry.name, SNAPSHOT).filter(|offset| *offset <= limit) else {
+            continue;
+        };
+        let path = directory.join(&entry.name);
+        match sys::read_all(fs, &path, SNAPSHOT_LIMIT) {
+            Ok(bytes) => match Producers::from_snapshot(&bytes) {
+                Some(producers) => return Ok((producers, offset)),
+                None => {
+                    warn!(path = %path.display(), "removing a damaged producer snapshot");
+                    fs.remove(&path)?;
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => fs.remove(&path)?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((Producers::default(), 0))
+}
+
+/// Calls `with` for the head of each batch with an offset at or beyond `from`, and what it says if it is a control
+/// batch.
+fn replay(
+    fs: &dyn Fs,
+    kept: &[Extent],
+    from: i64,
+    mut with: impl FnMut(&Arc<Segment>, &BatchHeader, Option<ControlRecord>) -> io::Result<()>,
+) -> io::Result<()> {
+    replay_while(fs, kept, from, |segment, header, control| {
+        with(segment, header, control).map(|()| true)
+    })
+}
+
+/// As [`replay`], until `with` gives false.
+fn replay_while(
+    fs: &dyn Fs,
+    kept: &[Extent],
+    from: i64,
+    mut with: impl FnMut(&Arc<Segment>, &BatchHeader, Option<ControlRecord>) -> io::Result<bool>,
+) -> io::Result<()> {
+    let first = kept
+        .partition_point(|extent| extent.segment.base_offset <= from)
+        .saturating_sub(1);
+    for Extent { segment, size, .. } in &kept[first..] {
+        if *size == 0 || from == i64::MAX {
+            continue;
+        }
+        let log = segment.log.open(fs, Mode::Write)?;
+        let start = start_position(fs, segment, &*log, *size, from)?;
+        let mut scanner = Scanner::new(&*log, start, *size, READ_HEADS);
+        loop {
+            let (position, header) = match scanner.next_header() {
+                Ok(None) => break,
+                Ok(Some(found)) => found,
+                Err(ScanError::Io(error)) => return Err(error),
+                Err(ScanError::Batch { error, .. }) => return Err(io::Error::other(error)),
+            };
+            if header.last_offset() < from {
+                continue;
+            }
+            let mut control = None;
+            if header.is_control() {
+                let batch = Batch::parse(scanner.whole(position, &header)?).map_err(io::Error::other)?;
+                control = ControlRecord::of(&batch).ok();
+            }
+            if !with(segment, &header, control)? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
