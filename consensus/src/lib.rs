@@ -13,15 +13,24 @@ pub mod random;
 pub mod record;
 pub mod request;
 
+mod core;
+mod node;
+mod quorum;
 mod replay;
+mod snapshot;
 
+pub use crate::core::{MetadataFailure, Published};
 pub use controller::{ConfigRules, TopicDefaults};
 pub use image::{
     Broker, Change, ConfigResource, Endpoint, MetadataDelta, MetadataImage, NO_LEADER, Partition, Topic,
     Voter,
 };
+pub use node::{METADATA_LOG, MetadataNode, MetadataOptions, MetadataOutput, OpenError};
 pub use replay::{ReplayError, replay};
 pub use request::{
     BrokerRegistration, ConfigEdit, ConfigEdits, ConfigOp, ControllerRequest, ControllerResponse,
     CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock, Refusal, TopicRef,
 };
+
+#[cfg(test)]
+mod tests;

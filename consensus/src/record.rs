@@ -97,7 +97,7 @@ pub struct TopicCreated {
     pub configs: Vec<ConfigRecord>,
 }
 
-/// Who holds a new partition. Leader and partition epoch begin at 0.
+/// Who holds a partition.
 #[derive(Clone, Debug, PartialEq, Struct)]
 pub struct PartitionRecord {
     /// Its replicas, the preferred leader first.
@@ -106,6 +106,10 @@ pub struct PartitionRecord {
     pub isr: Vec<i32>,
     /// The leader.
     pub leader: i32,
+    /// 0 for a partition that begins; snapshots carry what it has become.
+    pub leader_epoch: i32,
+    /// Likewise.
+    pub partition_epoch: i32,
 }
 
 /// A setting and its value.

@@ -249,7 +249,7 @@ fn partition(r: &PartitionRecord) -> Partition {
         replicas: brokers(&r.replicas),
         isr: brokers(&r.isr),
         leader: BrokerId(r.leader),
-        leader_epoch: 0,
-        partition_epoch: 0,
+        leader_epoch: r.leader_epoch,
+        partition_epoch: r.partition_epoch,
     }
 }

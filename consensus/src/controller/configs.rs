@@ -164,14 +164,3 @@ impl Draft<'_> {
         self.rules.check(resource, configs, changed)
     }
 }
-
-/// Settings as they stand in records.
-pub(super) fn config_records(configs: &Configs) -> Vec<ConfigRecord> {
-    configs
-        .iter()
-        .map(|(name, value)| ConfigRecord {
-            name: name.clone(),
-            value: Some(value.clone()),
-        })
-        .collect()
-}

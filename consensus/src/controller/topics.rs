@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use klamm_protocol::ids::{BrokerId, TopicId};
 use klamm_protocol::{ErrorCode, Str, Uuid};
 
-use super::{Draft, MAX_PARTITIONS_PER_REQUEST, configs::config_records, invalid_request};
+use super::{Draft, MAX_PARTITIONS_PER_REQUEST, invalid_request};
 use crate::image::{ConfigResource, Configs, MetadataImage};
 use crate::record::{PartitionRecord, PartitionsAdded, TopicCreated, TopicDeleted};
 use crate::request::{
     ControllerResponse, CreatedTopic, DeletedTopic, NewPartitions, NewTopic, Refusal, TopicRef, repeated,
 };
+use crate::snapshot::config_records;
 
 /// Bytes of a topic's name: with a partition's number behind it, it has to be a file name.
 const MAX_NAME_LENGTH: usize = 249;
@@ -86,7 +87,7 @@ impl Draft<'_> {
             topic_id: created.id.0,
             name,
             partitions,
-            configs: config_records(&created.configs),
+            configs: config_records(created.configs.iter()),
         });
         Ok(created)
     }
@@ -197,11 +198,7 @@ impl Draft<'_> {
             let replicas: Vec<i32> = (0..copies)
                 .map(|copy| usable[(first + index + copy) % usable.len()])
                 .collect();
-            PartitionRecord {
-                leader: replicas[0],
-                isr: replicas.clone(),
-                replicas,
-            }
+            new_partition(replicas.clone(), replicas)
         };
         Ok((0..usize::try_from(partitions).unwrap_or(0))
             .map(partition)
@@ -442,17 +439,24 @@ fn assigned_partition(
 ) -> Result<PartitionRecord, Refusal> {
     let active = |id: &&BrokerId| image.broker(**id).is_some_and(|b| !b.fenced);
     let isr: Vec<i32> = brokers.iter().filter(active).map(|id| id.0).collect();
-    let Some(leader) = isr.first().copied() else {
+    if isr.is_empty() {
         return Err(bad_assignment(format!(
             "All brokers specified in the manual partition assignment for partition {index} are fenced or in \
              controlled shutdown."
         )));
-    };
-    Ok(PartitionRecord {
-        replicas: brokers.iter().map(|id| id.0).collect(),
+    }
+    Ok(new_partition(brokers.iter().map(|id| id.0).collect(), isr))
+}
+
+/// A partition that begins. The first replica in sync leads.
+fn new_partition(replicas: Vec<i32>, isr: Vec<i32>) -> PartitionRecord {
+    PartitionRecord {
+        leader: isr[0],
+        replicas,
         isr,
-        leader,
-    })
+        leader_epoch: 0,
+        partition_epoch: 0,
+    }
 }
 
 fn replication_factor<T>(replicas: &[T]) -> i16 {
