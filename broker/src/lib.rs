@@ -1,16 +1,37 @@
 //! The broker as a library: requests in, answers out, and everything that decides in between.
 //!
-//! The core is a state machine that takes events and returns effects. It holds no clock, thread, socket or
-//! file; time is an argument, and what touches the world is an effect that somebody carries out: the server
-//! for real, the simulator in tests.
+//! The core is [`Node`]: a state machine that takes [`Event`]s and returns [`Effect`]s. It holds no clock,
+//! thread, socket or file; time is an argument, and what touches the world is an effect that somebody carries
+//! out: the server for real, the simulator in tests.
 //!
-//! Read on in [`router`] (which APIs are served) and `api/` (one file per API).
+//! Read on in [`router`] (which APIs are served), [`node`] (the loop) and `api/` (one file per API).
 
 pub mod api;
+mod cluster;
 pub mod config;
 pub mod coordinator;
+mod disks;
+mod fetch_session;
+mod groups;
 mod ids;
+mod job;
+pub mod node;
+mod outputs;
+mod partition;
+mod partitions;
 mod random;
+mod replicas;
 pub mod router;
+mod rules;
+mod schedule;
+mod shutdown;
+mod startup;
+mod waiting;
 
 pub use ids::{CloseReason, ConnectionId, ConnectionInfo, LaneId, Now, RequestId};
+pub use job::{Job, JobDone};
+pub use node::{Effect, Event, Node};
+pub use startup::StartError;
+
+#[cfg(test)]
+mod tests;

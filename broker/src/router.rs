@@ -9,6 +9,8 @@ use bytes::Bytes;
 use klamm_protocol::frame::{self, RequestHeader};
 use klamm_protocol::{DecodeError, Decoder, EncodeError, Message, Str, messages::*};
 
+use crate::api::produce::ProduceCall;
+
 /// One row: an API and the range of its versions that is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Served {
@@ -68,7 +70,39 @@ macro_rules! served {
 }
 
 served! {
+    0 Produce 3..=13 ProduceCall => produce::ProduceResponse,
+    1 Fetch 4..=18 fetch::FetchRequest => fetch::FetchResponse,
+    2 ListOffsets 0..=11 list_offsets::ListOffsetsRequest => list_offsets::ListOffsetsResponse,
+    3 Metadata 0..=13 metadata::MetadataRequest => metadata::MetadataResponse,
+    8 OffsetCommit 0..=10 offset_commit::OffsetCommitRequest => offset_commit::OffsetCommitResponse,
+    9 OffsetFetch 0..=10 offset_fetch::OffsetFetchRequest => offset_fetch::OffsetFetchResponse,
+    10 FindCoordinator 0..=6 find_coordinator::FindCoordinatorRequest => find_coordinator::FindCoordinatorResponse,
+    11 JoinGroup 0..=9 join_group::JoinGroupRequest => join_group::JoinGroupResponse,
+    12 Heartbeat 0..=4 heartbeat::HeartbeatRequest => heartbeat::HeartbeatResponse,
+    13 LeaveGroup 0..=5 leave_group::LeaveGroupRequest => leave_group::LeaveGroupResponse,
+    14 SyncGroup 0..=5 sync_group::SyncGroupRequest => sync_group::SyncGroupResponse,
+    15 DescribeGroups 0..=6 describe_groups::DescribeGroupsRequest => describe_groups::DescribeGroupsResponse,
+    16 ListGroups 0..=5 list_groups::ListGroupsRequest => list_groups::ListGroupsResponse,
     18 ApiVersions 0..=5 api_versions::ApiVersionsRequest => api_versions::ApiVersionsResponse,
+    19 CreateTopics 0..=7 create_topics::CreateTopicsRequest => create_topics::CreateTopicsResponse,
+    20 DeleteTopics 0..=6 delete_topics::DeleteTopicsRequest => delete_topics::DeleteTopicsResponse,
+    21 DeleteRecords 0..=2 delete_records::DeleteRecordsRequest => delete_records::DeleteRecordsResponse,
+    22 InitProducerId 0..=5 init_producer_id::InitProducerIdRequest => init_producer_id::InitProducerIdResponse,
+    23 OffsetForLeaderEpoch 0..=4 offset_for_leader_epoch::OffsetForLeaderEpochRequest => offset_for_leader_epoch::OffsetForLeaderEpochResponse,
+    32 DescribeConfigs 0..=4 describe_configs::DescribeConfigsRequest => describe_configs::DescribeConfigsResponse,
+    33 AlterConfigs 0..=2 alter_configs::AlterConfigsRequest => alter_configs::AlterConfigsResponse,
+    35 DescribeLogDirs 0..=5 describe_log_dirs::DescribeLogDirsRequest => describe_log_dirs::DescribeLogDirsResponse,
+    37 CreatePartitions 0..=3 create_partitions::CreatePartitionsRequest => create_partitions::CreatePartitionsResponse,
+    42 DeleteGroups 0..=2 delete_groups::DeleteGroupsRequest => delete_groups::DeleteGroupsResponse,
+    43 ElectLeaders 0..=2 elect_leaders::ElectLeadersRequest => elect_leaders::ElectLeadersResponse,
+    44 IncrementalAlterConfigs 0..=1 incremental_alter_configs::IncrementalAlterConfigsRequest => incremental_alter_configs::IncrementalAlterConfigsResponse,
+    45 AlterPartitionReassignments 0..=1 alter_partition_reassignments::AlterPartitionReassignmentsRequest => alter_partition_reassignments::AlterPartitionReassignmentsResponse,
+    46 ListPartitionReassignments 0..=0 list_partition_reassignments::ListPartitionReassignmentsRequest => list_partition_reassignments::ListPartitionReassignmentsResponse,
+    47 OffsetDelete 0..=0 offset_delete::OffsetDeleteRequest => offset_delete::OffsetDeleteResponse,
+    60 DescribeCluster 0..=2 describe_cluster::DescribeClusterRequest => describe_cluster::DescribeClusterResponse,
+    61 DescribeProducers 0..=0 describe_producers::DescribeProducersRequest => describe_producers::DescribeProducersResponse,
+    74 ListConfigResources 0..=1 list_config_resources::ListConfigResourcesRequest => list_config_resources::ListConfigResourcesResponse,
+    75 DescribeTopicPartitions 0..=0 describe_topic_partitions::DescribeTopicPartitionsRequest => describe_topic_partitions::DescribeTopicPartitionsResponse,
 }
 
 /// The row of an API, if it is served at all.

@@ -28,7 +28,7 @@ pub use log::{
     AppendError, Appended, Extents, Found, Log, LogConfig, Lookup, LookupJob, OpenOptions, Progress, Read,
     ReadError, ReadJob,
 };
-pub use producers::{ProducerCheck, ProducerError};
+pub use producers::{ProducerCheck, ProducerError, ProducerState};
 pub use recovery::OpenError;
 pub use tail::Tail;
 pub use transactions::AbortedTransaction;

@@ -191,10 +191,13 @@ impl LogDir {
         self.clean_epoch
     }
 
-    /// Writes the cluster's id down, once it is known.
-    pub fn set_cluster_id(&mut self, cluster_id: &str) -> io::Result<()> {
-        self.identity.cluster_id = Some(cluster_id.to_owned());
-        write_identity(&*self.fs, &self.path, &self.identity)
+    /// Writes the cluster's id down, once it is known. [`LogDir::identity`] goes on to tell what was there before.
+    pub fn write_cluster_id(&self, cluster_id: &str) -> io::Result<()> {
+        let identity = Identity {
+            cluster_id: Some(cluster_id.to_owned()),
+            ..self.identity.clone()
+        };
+        write_identity(&*self.fs, &self.path, &identity)
     }
 
     /// The logs that lie here. What has no log's name is left alone.
@@ -434,8 +437,8 @@ mod tests {
     fn an_identity_stays_and_another_nodes_directory_is_refused() {
         let fs = MemoryFs::new();
         let path = Path::new("/data");
-        let mut dir = LogDir::open(&fs.shared(), path, &identity()).unwrap();
-        dir.set_cluster_id("c").unwrap();
+        let dir = LogDir::open(&fs.shared(), path, &identity()).unwrap();
+        dir.write_cluster_id("c").unwrap();
         assert!(matches!(
             LogDir::open(&fs.shared(), path, &identity()),
             Err(LogDirError::Locked(_))

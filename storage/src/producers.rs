@@ -165,6 +165,23 @@ pub(crate) struct EndedTransaction {
     pub(crate) last_stable_offset: i64,
 }
 
+/// What a log knows of one of its producers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerState {
+    /// The producer.
+    pub producer_id: i64,
+    /// Its newest incarnation.
+    pub producer_epoch: i16,
+    /// The sequence of its last record, -1 when there is none in this epoch.
+    pub last_sequence: i32,
+    /// When it last wrote, milliseconds since 1970.
+    pub last_timestamp_ms: i64,
+    /// The coordinator epoch of its last transaction marker, -1 when there is none.
+    pub coordinator_epoch: i32,
+    /// Where its open transaction begins.
+    pub transaction_start: Option<i64>,
+}
+
 /// What has to be put back when an append fails: the producer as it was.
 pub(crate) type Undo = Option<(i64, Option<Producer>)>;
 
@@ -179,6 +196,18 @@ pub(crate) struct Producers {
 }
 
 impl Producers {
+    /// Every producer, by id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = ProducerState> {
+        self.entries.iter().map(|(id, producer)| ProducerState {
+            producer_id: *id,
+            producer_epoch: producer.epoch,
+            last_sequence: producer.last_sequence(),
+            last_timestamp_ms: producer.last_timestamp_ms,
+            coordinator_epoch: producer.coordinator_epoch,
+            transaction_start: producer.transaction_start,
+        })
+    }
+
     /// How many producer ids are known.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

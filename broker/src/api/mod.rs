@@ -1,4 +1,113 @@
 //! One file per API: what a request is answered with.
+//!
+//! A handler takes the [`Node`], who asks, and the request. It answers through the node, at once or when what it
+//! waits for has come. What goes wrong is a code in the answer, never an error of the handler.
 
-/// ApiVersions.
+pub(crate) mod alter_configs;
 pub mod api_versions;
+pub(crate) mod create_partitions;
+pub(crate) mod create_topics;
+pub(crate) mod delete_records;
+pub(crate) mod delete_topics;
+pub(crate) mod describe_cluster;
+pub(crate) mod describe_configs;
+pub(crate) mod describe_log_dirs;
+pub(crate) mod describe_producers;
+pub(crate) mod describe_topic_partitions;
+pub(crate) mod elect_leaders;
+pub(crate) mod fetch;
+pub(crate) mod find_coordinator;
+pub(crate) mod init_producer_id;
+pub(crate) mod list_config_resources;
+pub(crate) mod list_offsets;
+pub(crate) mod metadata;
+pub(crate) mod offset_for_leader_epoch;
+pub(crate) mod partition_reassignments;
+pub mod produce;
+
+use klamm_consensus::{ControllerResponse, Refusal};
+use klamm_protocol::{ErrorCode, Str};
+
+use crate::RequestId;
+use crate::coordinator::GroupRequest;
+use crate::groups;
+use crate::node::Node;
+use crate::router::{Inbound, Request};
+
+/// Who asks, and how: what it takes to answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub id: RequestId,
+    pub version: i16,
+    pub correlation_id: i32,
+    /// How the client calls itself.
+    pub client_id: Option<Str>,
+}
+
+/// Hands a request to its handler.
+pub(crate) fn dispatch(node: &mut Node, id: RequestId, inbound: Inbound) {
+    let caller = Caller {
+        id,
+        version: inbound.header.api_version,
+        correlation_id: inbound.header.correlation_id,
+        client_id: inbound.header.client_id,
+    };
+    match inbound.request {
+        Request::Produce(call) => produce::handle(node, caller, call),
+        Request::Fetch(request) => fetch::handle(node, caller, request),
+        Request::ListOffsets(request) => list_offsets::handle(node, caller, request),
+        Request::Metadata(request) => metadata::handle(node, caller, request),
+        Request::OffsetCommit(request) => group(node, caller, GroupRequest::OffsetCommit(request)),
+        Request::OffsetFetch(request) => group(node, caller, GroupRequest::OffsetFetch(request)),
+        Request::FindCoordinator(request) => find_coordinator::handle(node, caller, request),
+        Request::JoinGroup(request) => group(node, caller, GroupRequest::JoinGroup(request)),
+        Request::Heartbeat(request) => group(node, caller, GroupRequest::Heartbeat(request)),
+        Request::LeaveGroup(request) => group(node, caller, GroupRequest::LeaveGroup(request)),
+        Request::SyncGroup(request) => group(node, caller, GroupRequest::SyncGroup(request)),
+        Request::DescribeGroups(request) => group(node, caller, GroupRequest::DescribeGroups(request)),
+        Request::ListGroups(request) => group(node, caller, GroupRequest::ListGroups(request)),
+        Request::ApiVersions(request) => {
+            let cluster_id = node.cluster.image().cluster_id.clone();
+            let answer = api_versions::answer(&request, caller.version, &cluster_id, node.config.node_id);
+            node.answer(&caller, answer);
+        }
+        Request::UnsupportedApiVersions => node.answer(&caller, api_versions::unsupported()),
+        Request::CreateTopics(request) => create_topics::handle(node, caller, request),
+        Request::DeleteTopics(request) => delete_topics::handle(node, caller, request),
+        Request::DeleteRecords(request) => delete_records::handle(node, caller, request),
+        Request::InitProducerId(request) => init_producer_id::handle(node, caller, request),
+        Request::OffsetForLeaderEpoch(request) => offset_for_leader_epoch::handle(node, caller, request),
+        Request::DescribeConfigs(request) => describe_configs::handle(node, caller, request),
+        Request::AlterConfigs(request) => alter_configs::replace(node, caller, request),
+        Request::DescribeLogDirs(request) => describe_log_dirs::handle(node, caller, request),
+        Request::CreatePartitions(request) => create_partitions::handle(node, caller, request),
+        Request::DeleteGroups(request) => group(node, caller, GroupRequest::DeleteGroups(request)),
+        Request::ElectLeaders(request) => elect_leaders::handle(node, caller, request),
+        Request::IncrementalAlterConfigs(request) => alter_configs::edit(node, caller, request),
+        Request::AlterPartitionReassignments(request) => {
+            partition_reassignments::alter(node, caller, request);
+        }
+        Request::ListPartitionReassignments(request) => partition_reassignments::list(node, caller, request),
+        Request::OffsetDelete(request) => group(node, caller, GroupRequest::OffsetDelete(request)),
+        Request::DescribeCluster(request) => describe_cluster::handle(node, caller, request),
+        Request::DescribeProducers(request) => describe_producers::handle(node, caller, request),
+        Request::ListConfigResources(request) => list_config_resources::handle(node, caller, request),
+        Request::DescribeTopicPartitions(request) => describe_topic_partitions::handle(node, caller, request),
+    }
+}
+
+fn group(node: &mut Node, caller: Caller, request: GroupRequest) {
+    groups::request(node, caller, request);
+}
+
+/// Why the controller did not do what it was asked.
+pub(crate) fn refusal(answer: Result<ControllerResponse, ErrorCode>) -> Refusal {
+    match answer {
+        Ok(ControllerResponse::Refused(refusal)) => refusal,
+        Err(code) => Refusal::code(code),
+        Ok(other) => {
+            tracing::error!(?other, "the controller answered another question");
+            Refusal::code(ErrorCode::UNKNOWN_SERVER_ERROR)
+        }
+    }
+}

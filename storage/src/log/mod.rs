@@ -32,7 +32,7 @@ use crate::LogKey;
 use crate::epochs::LeaderEpochs;
 use crate::files::{Directory, OpenFiles};
 use crate::lane::LaneJob;
-use crate::producers::{ProducerCheck, ProducerError, Producers, Undo};
+use crate::producers::{ProducerCheck, ProducerError, ProducerState, Producers, Undo};
 use crate::recovery::{self, OpenError, Recovered, SegmentFacts, Shape};
 use crate::segment::Segment;
 use crate::sys::Fs;
@@ -432,6 +432,11 @@ impl Log {
     /// [`ProducerError::CoordinatorFenced`].
     pub fn check_marker(&self, producer_id: i64, coordinator_epoch: i32) -> Result<(), ProducerError> {
         self.producers.check_marker(producer_id, coordinator_epoch)
+    }
+
+    /// The producers that the log remembers, by id.
+    pub fn producers(&self) -> impl Iterator<Item = ProducerState> {
+        self.producers.iter()
     }
 
     /// How many producer ids the log remembers.

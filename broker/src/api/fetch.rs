@@ -1,0 +1,404 @@
+//! Fetch (key 1): reads record batches, waiting for them if there are too few.
+//!
+//! A request is read through once when it comes. If that gives `min_bytes`, an error, or nothing may be waited
+//! for, it is answered; else it is parked until enough bytes have come in, its time is over, or one of its
+//! partitions goes away, and then read through a second time and answered with whatever is there.
+//! What is not in memory is read by a job on a blocking thread; the answer waits for it.
+
+use klamm_protocol::messages::fetch::{
+    EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData,
+};
+use klamm_protocol::{ErrorCode, Records, Str, Uuid, ids::TopicId};
+use klamm_storage::{Extents, LogKey, Read, ReadJob};
+
+use crate::LaneId;
+use crate::api::Caller;
+use crate::config::TopicCompression;
+use crate::fetch_session::{Asked, Context, Told, TopicRef, Wanted};
+use crate::job::{Job, ReadFailure};
+use crate::node::Node;
+use crate::partition::Partition;
+use crate::waiting::Patience;
+
+/// From this version on, topics are named by id (KIP-516).
+const TOPIC_IDS_SINCE: i16 = 13;
+/// From this version on, clients know zstd (KIP-110).
+const ZSTD_SINCE: i16 = 10;
+/// From this version on, whoever asks the wrong broker is told the right one (KIP-951).
+const HINTS_SINCE: i16 = 12;
+
+const READ_COMMITTED: i8 = 1;
+
+/// A Fetch on its way.
+pub(crate) struct FetchCall {
+    caller: Caller,
+    context: Context,
+    wanted: Vec<Wanted>,
+    min_bytes: u64,
+    max_bytes: usize,
+    read_committed: bool,
+    deadline_ms: u64,
+    /// It waited already (or may not): the next reading is the answer.
+    last: bool,
+}
+
+/// What the answer says about one partition.
+struct Outcome {
+    key: Option<LogKey>,
+    error: ErrorCode,
+    high_watermark: i64,
+    last_stable_offset: i64,
+    log_start_offset: i64,
+    diverging: Option<(i32, i64)>,
+    records: Records,
+}
+
+/// Handles a request.
+pub(crate) fn handle(node: &mut Node, caller: Caller, request: FetchRequest) {
+    let by_ids = caller.version >= TOPIC_IDS_SINCE;
+    let asked = ask(&request, by_ids);
+    let candidate = node.random.next() as u32;
+    let now_ms = node.now.elapsed_ms;
+    let (id, epoch) = (request.session_id, request.session_epoch);
+    let (context, wanted) = match node.sessions.open(id, epoch, asked, candidate, now_ms) {
+        Ok(opened) => opened,
+        Err(error_code) => {
+            node.answer(
+                &caller,
+                FetchResponse {
+                    error_code,
+                    ..FetchResponse::default()
+                },
+            );
+            return;
+        }
+    };
+    let max_wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0);
+    let max_bytes = usize::try_from(request.max_bytes)
+        .unwrap_or(0)
+        .min(node.config.fetch_max_bytes);
+    let call = FetchCall {
+        caller,
+        context,
+        min_bytes: u64::try_from(request.min_bytes)
+            .unwrap_or(0)
+            .min(max_bytes as u64),
+        max_bytes,
+        read_committed: request.isolation_level == READ_COMMITTED,
+        deadline_ms: now_ms.saturating_add(max_wait_ms),
+        last: max_wait_ms == 0 || wanted.is_empty(),
+        wanted,
+    };
+    read(node, call);
+}
+
+fn ask(request: &FetchRequest, by_ids: bool) -> Asked {
+    let topic_ref = |name: &Str, id: Uuid| match by_ids {
+        true => TopicRef::Id(TopicId(id)),
+        false => TopicRef::Name(name.clone()),
+    };
+    let wanted = request.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(move |partition| Wanted {
+            topic: topic_ref(&topic.topic, topic.topic_id),
+            partition: partition.partition,
+            offset: partition.fetch_offset,
+            max_bytes: partition.partition_max_bytes,
+            leader_epoch: partition.current_leader_epoch,
+            last_fetched_epoch: partition.last_fetched_epoch,
+        })
+    });
+    let forgotten = request.forgotten_topics_data.iter().flat_map(|topic| {
+        topic
+            .partitions
+            .iter()
+            .map(move |partition| (topic_ref(&topic.topic, topic.topic_id), *partition))
+    });
+    Asked {
+        wanted: wanted.collect(),
+        forgotten: forgotten.collect(),
+        by_ids,
+    }
+}
+
+/// The request waits no longer: enough bytes came in, its time is over, or a partition went away.
+pub(crate) fn resume(node: &mut Node, mut call: FetchCall) {
+    call.last = true;
+    read(node, call);
+}
+
+/// Reads all partitions through. What lies on the disk becomes a job; all else is decided at once.
+fn read(node: &mut Node, call: FetchCall) {
+    let mut outcomes = Vec::with_capacity(call.wanted.len());
+    let mut budget = call.max_bytes;
+    let mut any = false;
+    let mut places = Vec::new();
+    let mut jobs: Vec<ReadJob> = Vec::new();
+    let mut lane = LaneId::METADATA;
+    for wanted in &call.wanted {
+        let limit = budget.min(usize::try_from(wanted.max_bytes).unwrap_or(0));
+        let mut outcome = Outcome::failed(None, ErrorCode::NONE);
+        match look_up(node, wanted) {
+            Err(code) => outcome.error = code,
+            Ok((key, partition)) => match begin(partition, key, wanted, &call, limit, !any) {
+                Err(code) => outcome = Outcome::failed(Some(key), code),
+                Ok((begun, read)) => {
+                    outcome = begun;
+                    match read {
+                        None => {}
+                        Some(Read::Ready(extents)) => {
+                            any |= !extents.records.is_empty();
+                            budget = budget.saturating_sub(extents.records.len());
+                            outcome.records = extents.records;
+                        }
+                        Some(Read::Job(job)) => {
+                            any = true;
+                            budget = budget.saturating_sub(limit);
+                            lane = partition.lane;
+                            places.push(outcomes.len());
+                            jobs.push(job);
+                        }
+                    }
+                }
+            },
+        }
+        outcomes.push(outcome);
+    }
+    if jobs.is_empty() {
+        return conclude(node, call, outcomes);
+    }
+    let id = node.next_job_id();
+    let then = move |node: &mut Node, results| on_read(node, call, outcomes, &places, results);
+    node.reads.insert(id, Box::new(then));
+    node.push_job(Job::read(id, lane, jobs));
+}
+
+/// A job has read what was not in memory: `results` of the outcomes at `places`.
+fn on_read(
+    node: &mut Node,
+    call: FetchCall,
+    mut outcomes: Vec<Outcome>,
+    places: &[usize],
+    results: Vec<Result<Extents, ReadFailure>>,
+) {
+    for (&place, result) in places.iter().zip(results) {
+        let outcome = &mut outcomes[place];
+        match result {
+            Ok(extents) => outcome.records = extents.records,
+            // The log has changed meanwhile. No records are no lie, and the client asks again.
+            Err(ReadFailure::Gone) => {}
+            Err(ReadFailure::Disk) => {
+                *outcome = Outcome::failed(outcome.key, ErrorCode::KAFKA_STORAGE_ERROR);
+            }
+        }
+    }
+    // What came in while the disk was read was credited to nobody.
+    let stale = outcomes.iter().any(|outcome| {
+        outcome.key.is_some_and(|key| {
+            node.partitions
+                .online(&key)
+                .map_or(true, |now| now.high_watermark() != outcome.high_watermark)
+        })
+    });
+    if stale && !call.last && is_short(&call, &outcomes) {
+        return read(node, call);
+    }
+    conclude(node, call, outcomes);
+}
+
+fn look_up<'a>(node: &'a Node, wanted: &Wanted) -> Result<(LogKey, &'a Partition), ErrorCode> {
+    let topic_id = match &wanted.topic {
+        TopicRef::Id(id) => {
+            node.cluster
+                .topic_by_id(*id)
+                .ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?
+                .id
+        }
+        TopicRef::Name(name) => {
+            node.cluster
+                .topic_by_name(name)
+                .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?
+                .id
+        }
+    };
+    let key = LogKey {
+        topic_id,
+        partition: wanted.partition,
+    };
+    let partition = node.partitions.get_online(&key).map_err(|absent| absent.code())?;
+    Ok((key, partition))
+}
+
+/// Checks one partition and begins to read it.
+fn begin(
+    partition: &Partition,
+    key: LogKey,
+    wanted: &Wanted,
+    call: &FetchCall,
+    limit: usize,
+    at_least_one: bool,
+) -> Result<(Outcome, Option<Read>), ErrorCode> {
+    partition.check_epoch(wanted.leader_epoch)?;
+    if call.caller.version < ZSTD_SINCE && partition.config.compression == TopicCompression::Zstd {
+        return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+    }
+    let mut outcome = Outcome {
+        key: Some(key),
+        error: ErrorCode::NONE,
+        high_watermark: partition.high_watermark(),
+        last_stable_offset: partition.last_stable_offset(),
+        log_start_offset: partition.log.log_start_offset(),
+        diverging: None,
+        records: Records::default(),
+    };
+    if wanted.last_fetched_epoch >= 0 {
+        let (epoch, end_offset) = partition
+            .log
+            .end_offset_for_epoch(wanted.last_fetched_epoch)
+            .ok_or(ErrorCode::OFFSET_OUT_OF_RANGE)?;
+        if epoch < wanted.last_fetched_epoch || end_offset < wanted.offset {
+            outcome.diverging = Some((epoch, end_offset));
+            return Ok((outcome, None));
+        }
+    }
+    let bound = if call.read_committed {
+        partition.last_stable_offset()
+    } else {
+        partition.high_watermark()
+    };
+    let read = partition.read(wanted.offset, bound, limit, at_least_one)?;
+    Ok((outcome, Some(read)))
+}
+
+fn is_short(call: &FetchCall, outcomes: &[Outcome]) -> bool {
+    let bytes: usize = outcomes.iter().map(|outcome| outcome.records.len()).sum();
+    (bytes as u64) < call.min_bytes
+        && outcomes
+            .iter()
+            .all(|outcome| outcome.error == ErrorCode::NONE && outcome.diverging.is_none())
+}
+
+/// Answers, or parks the request if there is too little and time left.
+fn conclude(node: &mut Node, call: FetchCall, outcomes: Vec<Outcome>) {
+    if call.last || node.now.elapsed_ms >= call.deadline_ms || !is_short(&call, &outcomes) {
+        return answer(node, call, outcomes);
+    }
+    let bytes: usize = outcomes.iter().map(|outcome| outcome.records.len()).sum();
+    let keys = outcomes.iter().filter_map(|outcome| outcome.key).collect();
+    let patience = Patience {
+        deadline_ms: Some(call.deadline_ms),
+        connection: Some(call.caller.id.connection),
+    };
+    let missing = call.min_bytes - bytes as u64;
+    node.fetches.park(call, keys, missing, patience);
+}
+
+fn answer(node: &mut Node, call: FetchCall, outcomes: Vec<Outcome>) {
+    let told: Vec<(TopicRef, i32, Told)> = call
+        .wanted
+        .iter()
+        .zip(&outcomes)
+        .map(|(wanted, outcome)| (wanted.topic.clone(), wanted.partition, outcome.told()))
+        .collect();
+    let named = match node.sessions.select(call.context, &told) {
+        Ok(named) => named,
+        Err(error_code) => {
+            node.answer(
+                &call.caller,
+                FetchResponse {
+                    error_code,
+                    ..FetchResponse::default()
+                },
+            );
+            return;
+        }
+    };
+    let session_id = match call.context {
+        Context::Sessionless => 0,
+        Context::Begun(session) | Context::Incremental { session, .. } => session,
+    };
+    let mut response = FetchResponse {
+        session_id,
+        ..FetchResponse::default()
+    };
+    let mut last: Option<&TopicRef> = None;
+    for ((wanted, outcome), _) in call
+        .wanted
+        .iter()
+        .zip(outcomes)
+        .zip(named)
+        .filter(|(_, named)| *named)
+    {
+        if last != Some(&wanted.topic) {
+            let mut topic = FetchableTopicResponse::default();
+            match &wanted.topic {
+                TopicRef::Name(name) => topic.topic = name.clone(),
+                TopicRef::Id(id) => topic.topic_id = id.0,
+            }
+            response.responses.push(topic);
+            last = Some(&wanted.topic);
+        }
+        let data = outcome.into_data(node, wanted.partition, &call);
+        response
+            .responses
+            .last_mut()
+            .expect("a topic was just named")
+            .partitions
+            .push(data);
+    }
+    node.answer(&call.caller, response);
+}
+
+impl Outcome {
+    fn failed(key: Option<LogKey>, error: ErrorCode) -> Outcome {
+        Outcome {
+            key,
+            error,
+            high_watermark: -1,
+            last_stable_offset: -1,
+            log_start_offset: -1,
+            diverging: None,
+            records: Records::default(),
+        }
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            error: self.error,
+            has_records: !self.records.is_empty(),
+            diverges: self.diverging.is_some(),
+            high_watermark: self.high_watermark,
+            log_start_offset: self.log_start_offset,
+        }
+    }
+
+    fn into_data(self, node: &Node, partition: i32, call: &FetchCall) -> PartitionData {
+        let mut data = PartitionData {
+            partition_index: partition,
+            error_code: self.error,
+            high_watermark: self.high_watermark,
+            last_stable_offset: self.last_stable_offset,
+            log_start_offset: self.log_start_offset,
+            // Null says that nobody asked; an empty list that nothing below the bound was aborted.
+            aborted_transactions: call.read_committed.then(Vec::new),
+            preferred_read_replica: -1,
+            // Never null, also with an error: librdkafka takes null for a broken answer.
+            records: Some(self.records),
+            ..PartitionData::default()
+        };
+        if let Some((epoch, end_offset)) = self.diverging {
+            data.diverging_epoch = EpochEndOffset { epoch, end_offset };
+        }
+        let fenced = [ErrorCode::NOT_LEADER_OR_FOLLOWER, ErrorCode::FENCED_LEADER_EPOCH];
+        if let Some(key) = self.key
+            && call.caller.version >= HINTS_SINCE
+            && fenced.contains(&self.error)
+            && let Some((leader, leader_epoch)) = node.cluster.leader_of(key.topic_id, key.partition)
+        {
+            data.current_leader = LeaderIdAndEpoch {
+                leader_id: leader.0,
+                leader_epoch,
+            };
+        }
+        data
+    }
+}

@@ -1,0 +1,223 @@
+//! Work that may block: what the core wants done on other threads, and what comes back.
+
+use std::io;
+use std::sync::Arc;
+
+use klamm_storage::checkpoint::Offsets;
+use klamm_storage::log_dir::{Checkpoint, FoundLog, LogDir};
+use klamm_storage::sys::Fs;
+use klamm_storage::{Extents, Log, LogKey, LookupJob, OpenError, OpenOptions, ReadError, ReadJob};
+
+use crate::LaneId;
+
+/// Something that may take long. It touches only the log directory of its lane.
+pub enum Job {
+    /// Open or recover a log.
+    OpenLog(OpenLog),
+    /// Read what is not in memory.
+    Read(ReadLogs),
+    /// Look offsets up.
+    LookUp(LookUpOffsets),
+    /// Write the checkpoints of a directory.
+    WriteCheckpoints(WriteCheckpoints),
+    /// Write into a directory which cluster it belongs to.
+    Identify(LaneId, Arc<LogDir>, String),
+    /// Put aside a log that no topic owns.
+    SetStray(LaneId, Arc<LogDir>, FoundLog),
+}
+
+/// See [`Job::OpenLog`].
+pub struct OpenLog {
+    pub(crate) key: LogKey,
+    /// Topic and partition: what its directory is called.
+    pub(crate) name: (String, i32),
+    pub(crate) lane: LaneId,
+    pub(crate) options: OpenOptions,
+}
+
+/// See [`Job::Read`].
+pub struct ReadLogs {
+    id: u64,
+    lane: LaneId,
+    reads: Vec<ReadJob>,
+}
+
+/// See [`Job::LookUp`].
+pub struct LookUpOffsets {
+    id: u64,
+    lane: LaneId,
+    lookups: Vec<LookupJob>,
+}
+
+/// See [`Job::WriteCheckpoints`].
+pub struct WriteCheckpoints {
+    pub(crate) lane: LaneId,
+    pub(crate) dir: Arc<LogDir>,
+    /// The same as in the file, by key.
+    pub(crate) keys: Vec<(LogKey, i64)>,
+    pub(crate) recovery_points: Offsets,
+    pub(crate) log_starts: Offsets,
+    pub(crate) high_watermarks: Offsets,
+    /// The broker epoch to leave behind in the marker of a clean shutdown.
+    pub(crate) clean: Option<i64>,
+}
+
+/// What a job gave.
+pub enum JobDone {
+    /// A log was opened, or could not be.
+    Opened(Box<Opened>),
+    /// Records were read.
+    Read(ReadDone),
+    /// Offsets were looked up.
+    LookedUp(LookUpDone),
+    /// The checkpoints of a directory were written, or could not be.
+    Checkpointed(LaneId, io::Result<Vec<(LogKey, i64)>>),
+    /// Something that nobody waits for was done, or could not be.
+    Done(LaneId, io::Result<()>),
+}
+
+/// See [`JobDone::Opened`].
+pub struct Opened {
+    pub(crate) key: LogKey,
+    pub(crate) name: (String, i32),
+    pub(crate) lane: LaneId,
+    pub(crate) result: Result<Log, OpenError>,
+}
+
+/// See [`JobDone::Read`].
+pub struct ReadDone {
+    pub(crate) id: u64,
+    pub(crate) results: Vec<Result<Extents, ReadFailure>>,
+}
+
+/// Why nothing was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadFailure {
+    /// The log has changed under the read: whoever asks again gets something else.
+    Gone,
+    /// The disk does not give what lies there, or something else lies there.
+    Disk,
+}
+
+impl ReadFailure {
+    fn of(error: &ReadError) -> ReadFailure {
+        if matches!(error, ReadError::Gone) {
+            return ReadFailure::Gone;
+        }
+        tracing::error!(%error, "reading a log failed");
+        ReadFailure::Disk
+    }
+}
+
+/// See [`JobDone::LookedUp`].
+pub struct LookUpDone {
+    pub(crate) id: u64,
+    pub(crate) results: Vec<Result<FoundOffset, ReadFailure>>,
+}
+
+/// An offset, and the timestamp and leader epoch of its record; -1 for what is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FoundOffset {
+    pub timestamp_ms: i64,
+    pub offset: i64,
+    pub leader_epoch: i32,
+}
+
+impl FoundOffset {
+    pub const NOTHING: FoundOffset = FoundOffset {
+        timestamp_ms: -1,
+        offset: -1,
+        leader_epoch: -1,
+    };
+}
+
+impl From<Option<klamm_storage::Found>> for FoundOffset {
+    fn from(found: Option<klamm_storage::Found>) -> FoundOffset {
+        found.map_or(FoundOffset::NOTHING, |found| FoundOffset {
+            timestamp_ms: found.timestamp_ms,
+            offset: found.offset,
+            leader_epoch: found.leader_epoch,
+        })
+    }
+}
+
+impl Job {
+    pub(crate) fn look_up(id: u64, lane: LaneId, lookups: Vec<LookupJob>) -> Job {
+        Job::LookUp(LookUpOffsets { id, lane, lookups })
+    }
+
+    pub(crate) fn read(id: u64, lane: LaneId, reads: Vec<ReadJob>) -> Job {
+        Job::Read(ReadLogs { id, lane, reads })
+    }
+
+    /// The lane whose log directory this touches. A directory that stalls must not use up the threads that
+    /// others need: run only so many jobs of a lane at once.
+    pub fn lane(&self) -> LaneId {
+        match self {
+            Job::OpenLog(OpenLog { lane, .. })
+            | Job::Read(ReadLogs { lane, .. })
+            | Job::LookUp(LookUpOffsets { lane, .. })
+            | Job::WriteCheckpoints(WriteCheckpoints { lane, .. })
+            | Job::Identify(lane, ..)
+            | Job::SetStray(lane, ..) => *lane,
+        }
+    }
+
+    /// Does it. This may block for as long as the disk does.
+    pub fn run(self, fs: &Arc<dyn Fs>) -> JobDone {
+        match self {
+            Job::OpenLog(job) => {
+                let result = Log::open(fs, job.options);
+                JobDone::Opened(Box::new(Opened {
+                    key: job.key,
+                    name: job.name,
+                    lane: job.lane,
+                    result,
+                }))
+            }
+            Job::Read(job) => {
+                let reads = job.reads.into_iter();
+                let results = reads.map(|read| read.run().map_err(|error| ReadFailure::of(&error)));
+                JobDone::Read(ReadDone {
+                    id: job.id,
+                    results: results.collect(),
+                })
+            }
+            Job::LookUp(job) => {
+                let results = job.lookups.into_iter().map(|lookup| {
+                    lookup
+                        .run()
+                        .map(FoundOffset::from)
+                        .map_err(|error| ReadFailure::of(&error))
+                });
+                JobDone::LookedUp(LookUpDone {
+                    id: job.id,
+                    results: results.collect(),
+                })
+            }
+            Job::WriteCheckpoints(job) => JobDone::Checkpointed(job.lane, job.write()),
+            Job::Identify(lane, dir, cluster_id) => JobDone::Done(lane, dir.write_cluster_id(&cluster_id)),
+            Job::SetStray(lane, dir, log) => JobDone::Done(lane, dir.set_stray(&log).map(drop)),
+        }
+    }
+}
+
+impl WriteCheckpoints {
+    /// Gives the recovery points that are on the disk now.
+    fn write(self) -> io::Result<Vec<(LogKey, i64)>> {
+        let WriteCheckpoints {
+            dir,
+            recovery_points,
+            log_starts,
+            high_watermarks,
+            ..
+        } = &self;
+        dir.write_checkpoint(Checkpoint::RecoveryPoint, recovery_points)?;
+        dir.write_checkpoint(Checkpoint::LogStart, log_starts)?;
+        dir.write_checkpoint(Checkpoint::Replication, high_watermarks)?;
+        if let Some(broker_epoch) = self.clean {
+            dir.mark_clean(broker_epoch)?;
+        }
+        Ok(self.keys)
+    }
+}

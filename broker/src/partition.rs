@@ -1,0 +1,264 @@
+//! One partition that this broker leads: its log, its high watermark, and what may be read.
+//!
+//! Invariant: log start offset <= last stable offset <= high watermark <= log end offset.
+//! With one replica the high watermark is the end of what the log acknowledges: written to the page cache,
+//! or synced where the topic asks for it (`Log` decides which, by its durability class).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use klamm_protocol::record::{Batch, TimestampBounds};
+use klamm_protocol::{ErrorCode, Str};
+use klamm_storage::{
+    AppendError, LaneDone, LaneJob, Log, LogKey, ProducerCheck, ProducerError, Progress, Read, ReadError,
+};
+
+use crate::LaneId;
+use crate::api::produce::Rejected;
+use crate::config::{TimestampType, TopicConfig};
+
+pub(crate) struct Partition {
+    /// The topic's name, for messages.
+    pub topic: Str,
+    /// The lane of the log directory that it lies in.
+    pub lane: LaneId,
+    pub leader_epoch: i32,
+    /// How many replicas are in sync, this one included.
+    pub in_sync_replicas: usize,
+    pub config: Arc<TopicConfig>,
+    pub log: Log,
+    /// A sync is due by the clock (`flush.ms`).
+    pub flush_scheduled: bool,
+    high_watermark: i64,
+    /// What is appended and not yet below the high watermark: end offset and bytes, in order.
+    unacknowledged: VecDeque<(i64, u64)>,
+}
+
+/// What an append answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub base_offset: i64,
+    pub last_offset: i64,
+    /// -1 where records keep the timestamps of their producer.
+    pub log_append_time_ms: i64,
+}
+
+/// What a lane's report has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Changed {
+    pub advanced: Option<Advanced>,
+    /// Appends from this offset on failed; their offsets will be given out again.
+    pub lost_from: Option<i64>,
+    /// The disk failed under the log.
+    pub offline: bool,
+}
+
+/// How far the high watermark went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Advanced {
+    pub high_watermark: i64,
+    /// Bytes of the batches that became readable.
+    pub bytes: u64,
+}
+
+impl Partition {
+    /// Takes over a log that was just opened. All that recovery kept counts as committed: there is no other
+    /// replica that could know better.
+    pub fn new(
+        topic: Str,
+        lane: LaneId,
+        leader_epoch: i32,
+        in_sync_replicas: usize,
+        config: Arc<TopicConfig>,
+        log: Log,
+    ) -> Self {
+        let high_watermark = log.log_end_offset();
+        Partition {
+            topic,
+            lane,
+            leader_epoch,
+            in_sync_replicas,
+            config,
+            log,
+            flush_scheduled: false,
+            high_watermark,
+            unacknowledged: VecDeque::new(),
+        }
+    }
+
+    /// What every in-sync replica has; readers see nothing beyond.
+    pub fn high_watermark(&self) -> i64 {
+        self.high_watermark
+    }
+
+    /// The bound of read_committed readers: nothing below it belongs to an open transaction.
+    pub fn last_stable_offset(&self) -> i64 {
+        self.log.last_stable_offset(self.high_watermark)
+    }
+
+    /// Checks the leader epoch that a client believes in (-1: it does not say).
+    pub fn check_epoch(&self, believed: i32) -> Result<(), ErrorCode> {
+        match believed {
+            -1 => Ok(()),
+            epoch if epoch < self.leader_epoch => Err(ErrorCode::FENCED_LEADER_EPOCH),
+            epoch if epoch > self.leader_epoch => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends a checked batch of a producer, unless it is the retry of one that is already in the log.
+    pub fn append_produced(
+        &mut self,
+        mut batch: Batch,
+        now_ms: i64,
+        jobs: &mut Vec<LaneJob>,
+    ) -> Result<Placed, Rejected> {
+        if batch.size() > self.config.max_message_bytes as usize {
+            return Err(ErrorCode::MESSAGE_TOO_LARGE.into());
+        }
+        let broker_time = self.config.timestamp_type == TimestampType::LogAppendTime;
+        let log_append_time_ms = if broker_time {
+            batch.set_log_append_time(now_ms);
+            now_ms
+        } else {
+            batch.check_timestamps(&TimestampBounds {
+                now_ms,
+                before_max_ms: saturating(self.config.timestamp_before_max_ms),
+                after_max_ms: saturating(self.config.timestamp_after_max_ms),
+            })?;
+            -1
+        };
+        match self.log.check_producer(batch.header()) {
+            Ok(ProducerCheck::New) => {}
+            Ok(ProducerCheck::Duplicate {
+                base_offset,
+                last_offset,
+                timestamp_ms,
+            }) => {
+                let log_append_time_ms = if broker_time { timestamp_ms } else { -1 };
+                return Ok(Placed {
+                    base_offset,
+                    last_offset,
+                    log_append_time_ms,
+                });
+            }
+            Err(ProducerError::OutOfOrderSequence { .. }) => {
+                return Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER.into());
+            }
+            Err(ProducerError::InvalidEpoch { .. }) => return Err(ErrorCode::INVALID_PRODUCER_EPOCH.into()),
+            Err(ProducerError::TransactionOpen) => return Err(ErrorCode::INVALID_TXN_STATE.into()),
+            Err(ProducerError::CoordinatorFenced { .. }) => {
+                return Err(ErrorCode::TRANSACTION_COORDINATOR_FENCED.into());
+            }
+            Err(ProducerError::Truncating) => return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER.into()),
+        }
+        let placed = self.append(batch, now_ms, jobs)?;
+        Ok(Placed {
+            log_append_time_ms,
+            ..placed
+        })
+    }
+
+    /// Appends a batch as it is: the broker's own records.
+    pub fn append(
+        &mut self,
+        batch: Batch,
+        now_ms: i64,
+        jobs: &mut Vec<LaneJob>,
+    ) -> Result<Placed, ErrorCode> {
+        let bytes = batch.size() as u64;
+        let appended = self
+            .log
+            .append(vec![batch], self.leader_epoch, now_ms, jobs)
+            .map_err(|error| match error {
+                AppendError::TooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
+                AppendError::StaleEpoch { .. } | AppendError::Closed => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+                AppendError::Offline(_) | AppendError::OutOfOffsets => ErrorCode::KAFKA_STORAGE_ERROR,
+                AppendError::DoesNotFollow { .. } => ErrorCode::UNKNOWN_SERVER_ERROR,
+            })?;
+        self.unacknowledged.push_back((appended.last_offset + 1, bytes));
+        Ok(Placed {
+            base_offset: appended.first_offset,
+            last_offset: appended.last_offset,
+            log_append_time_ms: -1,
+        })
+    }
+
+    /// Takes a lane's report; returns what changed by it.
+    pub fn on_done(&mut self, done: LaneDone, jobs: &mut Vec<LaneJob>) -> Changed {
+        let Progress {
+            lost_from, offline, ..
+        } = self.log.on_done(done, jobs);
+        if let Some(lost_from) = lost_from {
+            while self
+                .unacknowledged
+                .back()
+                .is_some_and(|(end, _)| *end > lost_from)
+            {
+                self.unacknowledged.pop_back();
+            }
+        }
+        Changed {
+            advanced: self.advance(),
+            lost_from,
+            offline,
+        }
+    }
+
+    fn advance(&mut self) -> Option<Advanced> {
+        let acknowledged = self.log.acknowledged_end();
+        assert!(
+            acknowledged <= self.log.log_end_offset(),
+            "nothing is acknowledged beyond the log end offset"
+        );
+        if acknowledged <= self.high_watermark {
+            return None;
+        }
+        self.high_watermark = acknowledged;
+        self.log.on_high_watermark(acknowledged);
+        let mut bytes = 0;
+        while let Some(&(end, size)) = self.unacknowledged.front()
+            && end <= acknowledged
+        {
+            bytes += size;
+            self.unacknowledged.pop_front();
+        }
+        Some(Advanced {
+            high_watermark: acknowledged,
+            bytes,
+        })
+    }
+
+    /// Reads for a consumer, up to `bound`.
+    pub fn read(
+        &self,
+        from: i64,
+        bound: i64,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Result<Read, ErrorCode> {
+        self.log
+            .read(from, bound, max_bytes, at_least_one)
+            .map_err(|error| match error {
+                ReadError::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
+                ReadError::Gone => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+                ReadError::Offline(_) | ReadError::Damaged { .. } | ReadError::Io(_) => {
+                    ErrorCode::KAFKA_STORAGE_ERROR
+                }
+            })
+    }
+
+    /// Lets go of what is old enough, and syncs what has waited for long enough.
+    pub fn retain(&mut self, now_ms: i64, jobs: &mut Vec<LaneJob>) {
+        self.log.retain(now_ms, self.high_watermark, jobs);
+    }
+}
+
+fn saturating(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}
+
+/// The name that log lines give a partition.
+pub(crate) fn name(topic: &str, key: LogKey) -> String {
+    format!("{topic}-{}", key.partition)
+}

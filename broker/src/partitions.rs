@@ -1,0 +1,111 @@
+//! All partitions of this broker, by topic id: those that serve, those whose log is being opened, and those
+//! whose log directory failed.
+
+use std::collections::BTreeMap;
+
+use klamm_protocol::ErrorCode;
+use klamm_storage::LogKey;
+
+use crate::LaneId;
+use crate::partition::Partition;
+
+/// Where a partition of this broker stands.
+pub(crate) enum Slot {
+    /// A blocking job opens or recovers its log in a directory of this lane.
+    Opening(LaneId),
+    /// It serves.
+    Online(Box<Partition>),
+    /// Its log could not be opened, or its log directory failed.
+    Failed(LaneId),
+}
+
+/// Why a partition does not serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// This broker has no such partition.
+    Unknown,
+    /// Its log is being opened; a client that asks again will find it.
+    Opening,
+    /// Its disk failed.
+    Failed,
+}
+
+impl Absent {
+    /// What a client is told.
+    pub fn code(self) -> ErrorCode {
+        match self {
+            Absent::Unknown => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Absent::Opening => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            Absent::Failed => ErrorCode::KAFKA_STORAGE_ERROR,
+        }
+    }
+}
+
+/// The partitions. Invariant: a topic id that was deleted never comes back.
+#[derive(Default)]
+pub(crate) struct Partitions {
+    slots: BTreeMap<LogKey, Slot>,
+}
+
+impl Partitions {
+    /// A partition that serves, to change it.
+    pub fn online(&mut self, key: &LogKey) -> Result<&mut Partition, Absent> {
+        match self.slots.get_mut(key) {
+            Some(Slot::Online(partition)) if partition.log.is_offline() => Err(Absent::Failed),
+            Some(Slot::Online(partition)) => Ok(partition),
+            Some(Slot::Opening(_)) => Err(Absent::Opening),
+            Some(Slot::Failed(_)) => Err(Absent::Failed),
+            None => Err(Absent::Unknown),
+        }
+    }
+
+    /// A partition that serves, to look at it.
+    pub fn get_online(&self, key: &LogKey) -> Result<&Partition, Absent> {
+        match self.slots.get(key) {
+            Some(Slot::Online(partition)) if partition.log.is_offline() => Err(Absent::Failed),
+            Some(Slot::Online(partition)) => Ok(partition),
+            Some(Slot::Opening(_)) => Err(Absent::Opening),
+            Some(Slot::Failed(_)) => Err(Absent::Failed),
+            None => Err(Absent::Unknown),
+        }
+    }
+
+    pub fn get_mut(&mut self, key: &LogKey) -> Option<&mut Slot> {
+        self.slots.get_mut(key)
+    }
+
+    pub fn get(&self, key: &LogKey) -> Option<&Slot> {
+        self.slots.get(key)
+    }
+
+    pub fn insert(&mut self, key: LogKey, slot: Slot) {
+        self.slots.insert(key, slot);
+    }
+
+    pub fn remove(&mut self, key: &LogKey) -> Option<Slot> {
+        self.slots.remove(key)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&LogKey, &Slot)> {
+        self.slots.iter()
+    }
+
+    /// The first partitions behind `after`, at most `count`: to go round all of them in small steps.
+    pub fn keys_after(&self, after: Option<LogKey>, count: usize) -> Vec<LogKey> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        self.slots
+            .range((from, Unbounded))
+            .take(count)
+            .map(|(key, _)| *key)
+            .collect()
+    }
+
+    /// Partitions whose logs are being opened.
+    pub fn opening(&self) -> usize {
+        self.slots
+            .values()
+            .filter(|slot| matches!(slot, Slot::Opening(_)))
+            .count()
+    }
+}

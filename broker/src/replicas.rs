@@ -1,0 +1,365 @@
+//! Which logs this broker has: it follows what the metadata says, one delta at a time.
+//!
+//! A partition that appears is opened by a job, one that goes is removed at once for everybody who looks at it,
+//! and a log directory that fails takes its partitions with it and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use klamm_consensus::{ConfigResource, MetadataDelta, MetadataImage, Topic};
+use klamm_protocol::ErrorCode;
+use klamm_protocol::ids::{BrokerId, TopicId};
+use klamm_storage::{LogConfig, LogKey, OpenOptions};
+
+use crate::cluster::CONSUMER_OFFSETS;
+use crate::config::TopicConfig;
+use crate::disks::Points;
+use crate::groups;
+use crate::job::{Job, OpenLog, Opened};
+use crate::node::{Effect, Node, Phase, Waiter};
+use crate::partition::Partition;
+use crate::partitions::Slot;
+use crate::waiting::Patience;
+use crate::{LaneId, partition};
+
+impl Node {
+    /// Follows the metadata from one image to the next.
+    pub(crate) fn apply(&mut self, image: Arc<MetadataImage>, delta: &MetadataDelta) {
+        self.cluster.publish(image);
+        if delta
+            .configs
+            .keys()
+            .any(|resource| matches!(resource, ConfigResource::Broker(_)))
+        {
+            self.reconfigure_broker();
+        }
+        let deleted: Vec<_> = delta.deleted_topics().cloned().collect();
+        for topic in &deleted {
+            self.forget_topic(topic);
+        }
+        if !deleted.is_empty() {
+            let names: Vec<_> = deleted.iter().map(|topic| topic.name.clone()).collect();
+            groups::topics_deleted(self, &names);
+        }
+        for topic in delta.created_topics() {
+            self.host_topic(topic);
+        }
+        for (_, topic) in delta.changed_topics() {
+            self.host_topic(topic);
+        }
+        for resource in delta.configs.keys() {
+            if let ConfigResource::Topic(name) = resource
+                && let Some(topic) = self.cluster.topic_by_name(name).cloned()
+            {
+                self.reconfigure_topic(&topic);
+            }
+        }
+    }
+
+    /// Opens the partitions of a topic that belong here, and lets those that serve know who leads them.
+    pub(crate) fn host_topic(&mut self, topic: &Topic) {
+        if *topic.name == *CONSUMER_OFFSETS {
+            self.groups.topic_created(topic.id, topic.partitions.len());
+        }
+        let this = BrokerId(self.config.node_id);
+        for (partition, index) in topic.partitions.iter().zip(0..) {
+            if !partition.replicas.contains(&this) {
+                continue;
+            }
+            let key = LogKey {
+                topic_id: topic.id,
+                partition: index,
+            };
+            match self.partitions.get_mut(&key) {
+                Some(Slot::Online(online)) => {
+                    online.leader_epoch = partition.leader_epoch;
+                    online.in_sync_replicas = partition.isr.len();
+                }
+                // An opened log takes its epoch from the image of that moment.
+                Some(Slot::Opening(_) | Slot::Failed(_)) => {}
+                None => self.open_log(topic, key),
+            }
+        }
+    }
+
+    fn open_log(&mut self, topic: &Topic, key: LogKey) {
+        let config = self.topic_config(topic);
+        let found = self.found.remove(&key);
+        let lane = match &found {
+            Some(found) => found.lane,
+            None => match self
+                .disks
+                .iter()
+                .filter(|disk| !disk.failed)
+                .min_by_key(|disk| disk.partitions)
+            {
+                Some(disk) => disk.lane,
+                None => return self.partitions.insert(key, Slot::Failed(LaneId::METADATA)),
+            },
+        };
+        let disk = self.disk_mut(lane);
+        disk.partitions += 1;
+        let Some(dir) = disk.dir.clone().filter(|_| !disk.failed) else {
+            return self.partitions.insert(key, Slot::Failed(lane));
+        };
+        let points = found.as_ref().map_or(Points::default(), |found| found.points);
+        let options = OpenOptions {
+            key,
+            directory: match &found {
+                Some(found) => found.log.path.clone(),
+                None => dir.log_path(&topic.name, key.partition),
+            },
+            config: self.log_config(&config),
+            tail: self.tail.clone(),
+            open_files: self.open_files.clone(),
+            recovery_point: points.recovery_point,
+            log_start_offset: points.log_start_offset,
+            clean: dir.clean_epoch().is_some(),
+            now_ms: self.now.unix_ms,
+        };
+        self.partitions.insert(key, Slot::Opening(lane));
+        let name = (topic.name.to_string(), key.partition);
+        self.open_by_job(
+            found.is_none(),
+            OpenLog {
+                key,
+                name,
+                lane,
+                options,
+            },
+        );
+    }
+
+    /// What a log has to know of its topic's settings.
+    pub(crate) fn log_config(&self, config: &TopicConfig) -> LogConfig {
+        let limit = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        LogConfig {
+            segment_bytes: u64::from(config.segment_bytes),
+            segment_ms: limit(config.segment_ms),
+            segment_index_bytes: u64::from(config.segment_index_bytes),
+            index_interval_bytes: u64::from(config.index_interval_bytes),
+            delete: config.cleanup_delete,
+            compact: config.cleanup_compact,
+            retention_ms: config.retention_ms.map(limit),
+            retention_bytes: config.retention_bytes,
+            flush_messages: config.flush_messages.map(limit),
+            flush_ms: config.flush_ms.map(limit),
+            producer_expiration_ms: limit(self.config.producer_id_expiration_ms),
+            fsync_acknowledged: config.sync_before_acknowledging(),
+        }
+    }
+
+    /// A job has opened a log, or could not.
+    pub(crate) fn on_opened(
+        &mut self,
+        Opened {
+            key,
+            name,
+            lane,
+            result,
+        }: Opened,
+    ) {
+        let Some(Slot::Opening(_)) = self.partitions.get(&key) else {
+            // Deleted while it was being opened.
+            if let Ok(log) = result {
+                self.delete_log(key, lane, name, log);
+            }
+            return self.go_on_stopping();
+        };
+        let topic = self.cluster.topic_by_id(key.topic_id).cloned();
+        let place = topic.as_ref().and_then(|topic| {
+            topic
+                .partitions
+                .get(usize::try_from(key.partition).ok()?)
+                .map(|place| (topic, place))
+        });
+        self.disk_mut(lane).opened(&name);
+        match (result, place) {
+            (Ok(log), Some((topic, place))) => {
+                let config = self.topic_config(topic);
+                let partition = Partition::new(
+                    topic.name.clone(),
+                    lane,
+                    place.leader_epoch,
+                    place.isr.len(),
+                    config,
+                    log,
+                );
+                let high_watermark = partition.high_watermark();
+                self.partitions.insert(key, Slot::Online(Box::new(partition)));
+                for waiter in self.acks.advance(key, high_watermark) {
+                    self.finish(waiter);
+                }
+                match &mut self.phase {
+                    Phase::Running if self.groups.owns(key) => groups::load(self, key),
+                    Phase::Closing(keys) => {
+                        keys.insert(key);
+                        self.close_log(key);
+                    }
+                    _ => {}
+                }
+            }
+            (Ok(_), None) => unreachable!("a partition that is being opened is in the image"),
+            (Err(error), _) => {
+                let name = topic.as_ref().map_or("", |topic| &topic.name);
+                tracing::error!(partition = %partition::name(name, key), %error, "the log cannot be opened");
+                self.partitions.insert(key, Slot::Failed(lane));
+                self.abandon(key, ErrorCode::KAFKA_STORAGE_ERROR);
+            }
+        }
+        self.go_on_stopping();
+    }
+
+    fn forget_topic(&mut self, topic: &Topic) {
+        self.topic_configs.remove(&topic.id);
+        for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
+            let key = LogKey {
+                topic_id: topic.id,
+                partition: index,
+            };
+            match self.partitions.remove(&key) {
+                Some(Slot::Online(partition)) => {
+                    self.disk_mut(partition.lane).partitions -= 1;
+                    let name = (topic.name.to_string(), index);
+                    self.delete_log(key, partition.lane, name, partition.log);
+                }
+                // What is being opened is removed when it comes.
+                Some(Slot::Opening(lane) | Slot::Failed(lane)) => {
+                    if let Some(disk) = self.disks.iter_mut().find(|disk| disk.lane == lane) {
+                        disk.partitions -= 1;
+                    }
+                }
+                None => continue,
+            }
+            if self.groups.owns(key) {
+                self.groups.unload(index);
+            }
+            self.abandon(key, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+            self.on_maybe_closed(key);
+        }
+    }
+
+    /// A disk does not do what it should: all that lies on it stops serving, and nothing else.
+    pub(crate) fn on_disk_failed(&mut self, lane: LaneId) {
+        let disk = self.disk_mut(lane);
+        if std::mem::replace(&mut disk.failed, true) {
+            return;
+        }
+        tracing::error!(dir = %disk.path.display(), "the log directory failed");
+        for key in self.take_held(lane) {
+            self.partitions.insert(key, Slot::Failed(lane));
+            self.abandon(key, ErrorCode::KAFKA_STORAGE_ERROR);
+        }
+        let keys: Vec<LogKey> = self
+            .partitions
+            .iter()
+            .filter(|(_, slot)| matches!(slot, Slot::Online(partition) if partition.lane == lane))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in keys {
+            self.partitions.insert(key, Slot::Failed(lane));
+            if self.groups.owns(key) {
+                self.groups.unload(key.partition);
+            }
+            self.abandon(key, ErrorCode::KAFKA_STORAGE_ERROR);
+            self.on_maybe_closed(key);
+        }
+        self.go_on_stopping();
+    }
+
+    /// The settings of a topic, resolved once and shared by its partitions.
+    pub(crate) fn topic_config(&mut self, topic: &Topic) -> Arc<TopicConfig> {
+        if let Some(config) = self.topic_configs.get(&topic.id) {
+            return config.clone();
+        }
+        let overrides = self.cluster.topic_overrides(&topic.name);
+        let config = Arc::new(TopicConfig::resolve(&self.config.values, &overrides));
+        self.topic_configs.insert(topic.id, config.clone());
+        config
+    }
+
+    fn reconfigure_topic(&mut self, topic: &Topic) {
+        self.topic_configs.remove(&topic.id);
+        let config = self.topic_config(topic);
+        for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
+            let key = LogKey {
+                topic_id: topic.id,
+                partition: index,
+            };
+            let log_config = self.log_config(&config);
+            if let Ok(partition) = self.partitions.online(&key) {
+                partition.config = config.clone();
+                partition.log.set_config(log_config);
+            }
+        }
+    }
+
+    /// Takes over what AlterConfigs has set for this broker and for all.
+    pub(crate) fn adopt_dynamic_settings(&mut self) {
+        let of = |resource| -> BTreeMap<String, String> {
+            let configs = self.cluster.image().configs(&ConfigResource::Broker(resource));
+            let pairs = configs.into_iter().flat_map(|configs| configs.iter());
+            pairs
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .collect()
+        };
+        let (cluster, own) = (of(None), of(Some(BrokerId(self.config.node_id))));
+        if !cluster.is_empty() || !own.is_empty() || self.has_dynamic_settings {
+            self.has_dynamic_settings = true;
+            self.config = Arc::new(self.config.with_dynamic(&cluster, &own));
+        }
+    }
+
+    /// Settings of this broker, or of all brokers, changed; topics inherit some of them.
+    fn reconfigure_broker(&mut self) {
+        self.adopt_dynamic_settings();
+        let topics: Vec<Arc<Topic>> = self.cluster.image().topics().cloned().collect();
+        for topic in topics {
+            self.reconfigure_topic(&topic);
+        }
+    }
+
+    /// Goes on once all partitions of these topics that are here are open, or cannot be, or time is over.
+    pub(crate) fn when_open(
+        &mut self,
+        topics: &[TopicId],
+        timeout_ms: u64,
+        then: impl FnOnce(&mut Node) + Send + 'static,
+    ) {
+        let mut opening = Vec::new();
+        for topic in topics.iter().filter_map(|id| self.cluster.topic_by_id(*id)) {
+            for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
+                let key = LogKey {
+                    topic_id: topic.id,
+                    partition: index,
+                };
+                if matches!(self.partitions.get(&key), Some(Slot::Opening(_))) {
+                    opening.push((key, 0));
+                }
+            }
+        }
+        if opening.is_empty() {
+            return then(self);
+        }
+        let deadline_ms = Some(self.now.elapsed_ms.saturating_add(timeout_ms));
+        self.acks.park(
+            Waiter::Then(Box::new(then)),
+            opening,
+            Patience {
+                deadline_ms,
+                connection: None,
+            },
+        );
+    }
+
+    /// A partition that serves, or the code that says why there is none.
+    pub(crate) fn partition_of(&self, topic_id: TopicId, partition: i32) -> Result<&Partition, ErrorCode> {
+        self.partitions
+            .get_online(&LogKey { topic_id, partition })
+            .map_err(|absent| absent.code())
+    }
+
+    pub(crate) fn push_job(&mut self, job: Job) {
+        self.push(Effect::Job(job));
+    }
+}

@@ -1,0 +1,84 @@
+//! How a broker stops in good order, so that the next start need not check anything:
+//!
+//! 1. Whoever waits is answered; groups are told to look for another coordinator.
+//! 2. Every log is closed: written, synced, its time index sealed. Nothing is appended any more.
+//! 3. The checkpoints are written, and behind them the marker of a clean shutdown.
+//!
+//! A directory that failed takes no part. One that hangs would hold this up for ever: whoever drives the node
+//! decides how long to wait.
+
+use std::collections::BTreeSet;
+
+use klamm_storage::LogKey;
+
+use crate::api::fetch;
+use crate::groups;
+use crate::node::{Effect, Node, Phase};
+use crate::partitions::Slot;
+
+impl Node {
+    pub(crate) fn on_shutdown(&mut self) {
+        if !matches!(self.phase, Phase::Running) {
+            return;
+        }
+        groups::stop(self);
+        for call in self.fetches.drain() {
+            fetch::resume(self, call);
+        }
+        let online = self
+            .partitions
+            .iter()
+            .filter(|(_, slot)| matches!(slot, Slot::Online(_)));
+        let keys: BTreeSet<LogKey> = online.map(|(key, _)| *key).collect();
+        self.phase = Phase::Closing(keys.clone());
+        for key in keys {
+            self.close_log(key);
+        }
+        self.go_on_stopping();
+    }
+
+    /// Closes a log; [`Node::on_maybe_closed`] hears when it is.
+    pub(crate) fn close_log(&mut self, key: LogKey) {
+        if let Some(Slot::Online(partition)) = self.partitions.get_mut(&key) {
+            let jobs = self.out.lane(partition.lane);
+            partition.log.close(jobs);
+        }
+        self.on_maybe_closed(key);
+    }
+
+    /// A lane reported about a log, or took it away: perhaps that was what the end waits for.
+    pub(crate) fn on_maybe_closed(&mut self, key: LogKey) {
+        let Phase::Closing(keys) = &mut self.phase else {
+            return;
+        };
+        let busy = match self.partitions.get(&key) {
+            Some(Slot::Online(partition)) => !partition.log.is_closed() && !partition.log.is_offline(),
+            _ => false,
+        };
+        if !busy && keys.remove(&key) && keys.is_empty() {
+            self.go_on_stopping();
+        }
+    }
+
+    /// Takes the next step of stopping, if all of the one before is done.
+    pub(crate) fn go_on_stopping(&mut self) {
+        match &self.phase {
+            Phase::Closing(keys) if keys.is_empty() && self.partitions.opening() == 0 => {
+                if self.disks.iter().any(|disk| !disk.failed && !disk.is_idle()) {
+                    return;
+                }
+                self.phase = Phase::Marking;
+                let healthy = self.disks.iter().filter(|disk| !disk.failed);
+                for lane in healthy.map(|disk| disk.lane).collect::<Vec<_>>() {
+                    self.write_checkpoints(lane, Some(self.broker_epoch));
+                }
+                self.go_on_stopping();
+            }
+            Phase::Marking if self.disks.iter().all(|disk| disk.failed || disk.is_idle()) => {
+                self.phase = Phase::Stopped;
+                self.push(Effect::Stopped);
+            }
+            Phase::Running | Phase::Closing(_) | Phase::Marking | Phase::Stopped => {}
+        }
+    }
+}

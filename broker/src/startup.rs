@@ -1,0 +1,353 @@
+//! How a broker starts: its directories are taken into use, the metadata log is opened, and then the logs of its
+//! partitions, by jobs, while it already answers.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use klamm_consensus::{
+    BrokerRegistration, ControllerRequest, ControllerResponse, Endpoint, MetadataNode, MetadataOptions,
+    TopicDefaults,
+};
+use klamm_protocol::ids::BrokerId;
+use klamm_protocol::{Str, Uuid};
+use klamm_storage::log_dir::{Checkpoint, Identity, LogDir, LogDirError};
+use klamm_storage::sys::Fs;
+use klamm_storage::{LogKey, OpenFiles, Tail};
+
+use crate::api::refusal;
+use crate::cluster::Cluster;
+use crate::config::{BrokerConfig, SecurityProtocol};
+use crate::disks::{Disk, Found, Points};
+use crate::fetch_session::FetchSessions;
+use crate::groups::Groups;
+use crate::job::Job;
+use crate::node::{Node, Phase};
+use crate::random::Random;
+use crate::rules::Rules;
+use crate::schedule::Schedule;
+use crate::waiting::{WaitForAll, WaitForBytes};
+use crate::{LaneId, Now};
+
+/// The newest batches of all logs that stay in memory for their readers.
+const TAIL_BYTES: usize = 16 << 20;
+
+/// Files of logs that stay open at a time; the rest open when they are needed.
+const MAX_OPEN_FILES: usize = 4_096;
+
+/// How long the controller may take to register this broker before it is asked again.
+const REGISTRATION_TIMEOUT_MS: u64 = 10_000;
+
+/// Why a broker does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A log directory cannot be used.
+    #[error(transparent)]
+    LogDir(#[from] LogDirError),
+    /// None of the log directories can be used.
+    #[error("no log directory can be used")]
+    NoLogDir,
+    /// The metadata log cannot be opened.
+    #[error("the metadata log cannot be opened: {0}")]
+    Metadata(#[from] klamm_consensus::OpenError),
+    /// A directory that belongs to another cluster.
+    #[error("{path} belongs to cluster {theirs}, this node to {ours}")]
+    OtherCluster {
+        /// The directory.
+        path: PathBuf,
+        /// The cluster in its `meta.properties`.
+        theirs: String,
+        /// The cluster of the metadata log.
+        ours: String,
+    },
+}
+
+type PointsByName = BTreeMap<(String, i32), Points>;
+
+impl Node {
+    /// Takes the log directories into use and opens the metadata log. The node that comes out has elected itself
+    /// where it is a quorum of one; its first effects come with the first event.
+    ///
+    /// This works on the disk: for a thread that may wait. Everything that is random comes from `seed`; `unix_ms`
+    /// is the time.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn open(fs: &Arc<dyn Fs>, config: BrokerConfig, seed: u64, unix_ms: i64) -> Result<Node, StartError> {
+        let mut random = Random::new(seed);
+        let mut disks = Vec::new();
+        let mut found = BTreeMap::new();
+        let mut strays = Vec::new();
+        for (path, lane) in config.log_dirs.iter().zip((0..).map(LaneId::of_log_dir)) {
+            let (disk, logs) = open_disk(fs, &config, lane, path, &mut random)?;
+            for log in logs {
+                match log.log.topic_id {
+                    Some(topic_id) => {
+                        let key = LogKey {
+                            topic_id,
+                            partition: log.log.partition,
+                        };
+                        // Of two logs of one partition, the first stays.
+                        strays.extend(found.insert(key, log));
+                    }
+                    None => strays.push(log),
+                }
+            }
+            disks.push(disk);
+        }
+        let in_use = |disk: &Disk| disk.dir.clone();
+        let dirs: Vec<Arc<LogDir>> = disks.iter().filter_map(in_use).collect();
+        if dirs.is_empty() {
+            return Err(StartError::NoLogDir);
+        }
+        let (metadata_dir, directory_id) =
+            match dirs.iter().find(|dir| *dir.path() == *config.metadata_log_dir) {
+                Some(dir) => (None, dir.identity().directory_id),
+                None => {
+                    let dir = LogDir::open(fs, &config.metadata_log_dir, &identity(&config, &mut random))?;
+                    let id = dir.identity().directory_id;
+                    (Some(dir), id)
+                }
+            };
+        let metadata = MetadataNode::open(
+            fs,
+            MetadataOptions {
+                dir: config.metadata_log_dir.clone(),
+                log_dirs: config.log_dirs.clone(),
+                node_id: BrokerId(config.node_id),
+                directory_id,
+                cluster_id: config.cluster_id.as_deref().map(Str::from),
+                features: Vec::new(),
+                rules: Arc::new(Rules::new(config.values.clone())),
+                defaults: TopicDefaults {
+                    partitions: config.num_partitions,
+                    replication_factor: config.default_replication_factor,
+                },
+                seed: random.next(),
+                now_ms: unix_ms,
+            },
+        )?;
+        let cluster = Cluster::new(metadata);
+        for dir in &dirs {
+            let ours = &cluster.image().cluster_id;
+            match &dir.identity().cluster_id {
+                Some(theirs) if !ours.is_empty() && **theirs != **ours => {
+                    let (path, theirs, ours) = (dir.path().to_owned(), theirs.clone(), ours.to_string());
+                    return Err(StartError::OtherCluster { path, theirs, ours });
+                }
+                _ => {}
+            }
+        }
+        let mut epochs = dirs.iter().map(|dir| dir.clean_epoch());
+        let first = epochs.next().flatten();
+        let previous_epoch = first
+            .filter(|first| epochs.all(|epoch| epoch == Some(*first)))
+            .unwrap_or(-1);
+        let incarnation = uuid(&mut random);
+        let mut node = Node {
+            sessions: FetchSessions::new(config.fetch_session_slots),
+            groups: Groups::new(&config, random.next()),
+            config: Arc::new(config),
+            now: Now {
+                elapsed_ms: 0,
+                unix_ms,
+            },
+            random,
+            cluster,
+            connections: BTreeMap::new(),
+            partitions: Default::default(),
+            topic_configs: BTreeMap::new(),
+            fetches: WaitForBytes::new(),
+            acks: WaitForAll::new(),
+            reads: BTreeMap::new(),
+            lookups: BTreeMap::new(),
+            producer_ids: Default::default(),
+            creating: Default::default(),
+            registration: Registration {
+                incarnation,
+                previous_epoch,
+                asked: false,
+                strays,
+            },
+            broker_epoch: -1,
+            disks,
+            _metadata_dir: metadata_dir,
+            found,
+            removing: BTreeMap::new(),
+            tail: Tail::new(TAIL_BYTES),
+            open_files: Arc::new(OpenFiles::new(MAX_OPEN_FILES)),
+            schedule: Schedule::new(),
+            phase: Phase::Running,
+            has_dynamic_settings: false,
+            out: Default::default(),
+            next_job_id: 0,
+        };
+        node.adopt_dynamic_settings();
+        let topics: Vec<_> = node.cluster.image().topics().cloned().collect();
+        for topic in topics {
+            node.host_topic(&topic);
+        }
+        Ok(node)
+    }
+
+    /// Whether this broker is registered and every log that it has is open or has failed: a good moment to let
+    /// clients in.
+    pub fn is_ready(&self) -> bool {
+        self.broker_epoch >= 0 && self.partitions.opening() == 0
+    }
+
+    /// The lanes that this node hands work to, and the directories they work in.
+    pub fn lanes(&self) -> Vec<(LaneId, PathBuf)> {
+        let metadata = (LaneId::METADATA, self.config.metadata_log_dir.clone());
+        let disks = self.disks.iter().map(|disk| (disk.lane, disk.path.clone()));
+        std::iter::once(metadata).chain(disks).collect()
+    }
+
+    /// Registers this broker with the controller, until that has worked.
+    pub(crate) fn register(&mut self) {
+        if self.broker_epoch >= 0 || self.registration.asked {
+            return;
+        }
+        self.registration.asked = true;
+        let endpoints = self.config.listeners.iter().map(|listener| Endpoint {
+            name: listener.name.as_str().into(),
+            host: listener.advertised_host.as_deref().unwrap_or("localhost").into(),
+            port: listener.advertised_port.unwrap_or(listener.port),
+            security_protocol: match listener.protocol {
+                SecurityProtocol::Plaintext => 0,
+                SecurityProtocol::Ssl => 1,
+                SecurityProtocol::SaslPlaintext => 2,
+                SecurityProtocol::SaslSsl => 3,
+            },
+        });
+        let dirs = self.disks.iter().filter_map(|disk| disk.dir.as_ref());
+        let request = ControllerRequest::RegisterBroker(BrokerRegistration {
+            id: BrokerId(self.config.node_id),
+            incarnation: self.registration.incarnation,
+            endpoints: endpoints.collect(),
+            rack: self.config.rack.as_deref().map(Str::from),
+            directory_ids: dirs.map(|dir| dir.identity().directory_id).collect(),
+            previous_epoch: self.registration.previous_epoch,
+        });
+        self.ask_controller(request, REGISTRATION_TIMEOUT_MS, |node, answer| {
+            node.registration.asked = false;
+            match answer {
+                Ok(ControllerResponse::RegisterBroker(epoch)) => {
+                    node.broker_epoch = epoch;
+                    node.on_registered();
+                }
+                other => tracing::warn!(refusal = ?refusal(other), "not registered with the controller yet"),
+            }
+        });
+    }
+
+    /// Everything that the cluster had to say about this broker's logs is known by now.
+    fn on_registered(&mut self) {
+        let cluster_id = self.cluster.image().cluster_id.to_string();
+        for disk in &self.disks {
+            if let Some(dir) = &disk.dir
+                && dir.identity().cluster_id.is_none()
+            {
+                self.out
+                    .job(Job::Identify(disk.lane, dir.clone(), cluster_id.clone()));
+            }
+        }
+        let unknown = std::mem::take(&mut self.found).into_values();
+        for stray in std::mem::take(&mut self.registration.strays)
+            .into_iter()
+            .chain(unknown)
+        {
+            tracing::warn!(path = %stray.log.path.display(), "a log that no topic owns is put aside");
+            if let Some(dir) = &self.disk_mut(stray.lane).dir {
+                let dir = dir.clone();
+                self.push_job(Job::SetStray(stray.lane, dir, stray.log));
+            }
+        }
+    }
+}
+
+/// What it takes to register this broker.
+pub(crate) struct Registration {
+    /// One run of this process.
+    incarnation: Uuid,
+    /// The broker epoch of the last run, if that ended in order; else -1.
+    previous_epoch: i64,
+    /// The controller has not answered yet.
+    asked: bool,
+    /// Logs without a topic id, or found twice.
+    strays: Vec<Found>,
+}
+
+fn identity(config: &BrokerConfig, random: &mut Random) -> Identity {
+    Identity {
+        node_id: BrokerId(config.node_id),
+        cluster_id: config.cluster_id.clone(),
+        directory_id: uuid(random),
+    }
+}
+
+fn uuid(random: &mut Random) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&random.next().to_be_bytes());
+    bytes[8..].copy_from_slice(&random.next().to_be_bytes());
+    // Version 4, variant 1 of RFC 9562: that also keeps it away from the few ids with a meaning of their own.
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    Uuid(bytes)
+}
+
+/// Takes a directory into use and looks at what lies there. One whose disk gives errors is left out; one that is
+/// somebody else's ends the start.
+fn open_disk(
+    fs: &Arc<dyn Fs>,
+    config: &BrokerConfig,
+    lane: LaneId,
+    path: &std::path::Path,
+    random: &mut Random,
+) -> Result<(Disk, Vec<Found>), StartError> {
+    let looked = LogDir::open(fs, path, &identity(config, random)).and_then(|dir| {
+        let io = |error| LogDirError::Io {
+            path: path.to_owned(),
+            error,
+        };
+        let points = read_points(&dir).map_err(io)?;
+        let logs = dir.logs().map_err(io)?;
+        Ok((dir, points, logs))
+    });
+    match looked {
+        Ok((dir, points, logs)) => {
+            let found = logs.into_iter().map(|log| {
+                let name = (log.topic.clone(), log.partition);
+                Found {
+                    lane,
+                    points: points.get(&name).copied().unwrap_or_default(),
+                    log,
+                }
+            });
+            let found = found.collect();
+            Ok((Disk::new(lane, path.to_owned(), Some(dir), &points), found))
+        }
+        Err(LogDirError::Io { path: at, error }) => {
+            tracing::error!(path = %at.display(), %error, "going on without this log directory");
+            Ok((
+                Disk::new(lane, path.to_owned(), None, &PointsByName::new()),
+                Vec::new(),
+            ))
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn read_points(dir: &LogDir) -> std::io::Result<PointsByName> {
+    let mut points = PointsByName::new();
+    for (name, offset) in dir.read_checkpoint(Checkpoint::RecoveryPoint)? {
+        points.entry(name).or_default().recovery_point = offset;
+    }
+    for (name, offset) in dir.read_checkpoint(Checkpoint::LogStart)? {
+        points.entry(name).or_default().log_start_offset = offset;
+    }
+    for (name, offset) in dir.read_checkpoint(Checkpoint::Replication)? {
+        points.entry(name).or_default().high_watermark = offset;
+    }
+    Ok(points)
+}

@@ -1,0 +1,434 @@
+//! Produce, Fetch and ListOffsets.
+
+use klamm_protocol::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
+use klamm_protocol::messages::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
+use klamm_protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
+use klamm_protocol::messages::produce::{
+    PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
+};
+use klamm_protocol::record::{BatchBuilder, Batches, Compression};
+use klamm_protocol::{ErrorCode, Records};
+
+use super::{CLIENT, Harness, answered, batch};
+use crate::router::Response;
+use crate::{CloseReason, Event};
+
+fn produce(acks: i16, partitions: &[(i32, Records)]) -> ProduceRequest {
+    let partition = |(index, records): &(i32, Records)| PartitionProduceData {
+        index: *index,
+        records: Some(records.clone()),
+    };
+    ProduceRequest {
+        acks,
+        timeout_ms: 1_000,
+        topic_data: vec![TopicProduceData {
+            name: "t".into(),
+            partition_data: partitions.iter().map(partition).collect(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+fn partitions_of(response: Response) -> Vec<PartitionProduceResponse> {
+    answered!(Produce, response)
+        .responses
+        .remove(0)
+        .partition_responses
+}
+
+fn append(harness: &mut Harness, values: &[&str]) -> i64 {
+    let answer = partitions_of(harness.ask(9, &produce(-1, &[(0, batch(values))])));
+    assert_eq!(answer[0].error_code, ErrorCode::NONE);
+    answer[0].base_offset
+}
+
+fn fetch(offset: i64, max_wait_ms: i32, min_bytes: i32) -> FetchRequest {
+    FetchRequest {
+        max_wait_ms,
+        min_bytes,
+        max_bytes: 1 << 20,
+        topics: vec![FetchTopic {
+            topic: "t".into(),
+            partitions: vec![FetchPartition {
+                fetch_offset: offset,
+                partition_max_bytes: 1 << 20,
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+fn fetched(response: Response) -> FetchResponse {
+    answered!(Fetch, response)
+}
+
+fn values(response: &FetchResponse) -> Vec<String> {
+    let records = response.responses[0].partitions[0]
+        .records
+        .as_ref()
+        .expect("records are never null");
+    let batches = Batches::new(records.to_bytes()).map(|batch| batch.expect("whole batches"));
+    batches
+        .flat_map(|batch| batch.records(1 << 20).expect("readable").collect::<Vec<_>>())
+        .map(|record| String::from_utf8(record.unwrap().value.unwrap().to_vec()).unwrap())
+        .collect()
+}
+
+#[test]
+fn what_is_produced_is_fetched_in_order_and_with_its_offsets() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    assert_eq!(append(&mut harness, &["a", "b"]), 0);
+    assert_eq!(append(&mut harness, &["c"]), 2);
+    let response = fetched(harness.ask(11, &fetch(0, 0, 1)));
+    assert_eq!(response.responses[0].partitions[0].high_watermark, 3);
+    assert_eq!(values(&response), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_produce_is_answered_when_the_lane_has_written_it_and_not_before() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    harness.stall_lanes();
+    for acks in [1, -1] {
+        let request = harness.send(9, &produce(acks, &[(0, batch(&["a"]))]));
+        assert!(harness.answer(request).is_none(), "acks={acks}");
+        harness.resume_lanes();
+        let answer = partitions_of(harness.answer(request).expect("written"));
+        assert_eq!(answer[0].error_code, ErrorCode::NONE);
+        harness.stall_lanes();
+    }
+}
+
+#[test]
+fn a_produce_that_is_not_written_in_time_is_told_so() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 2, &[]);
+    harness.stall_lanes();
+    let request = harness.send(9, &produce(-1, &[(0, batch(&["a"])), (1, batch(&["a"]))]));
+    harness.pass_ms(999);
+    assert!(harness.answer(request).is_none());
+    harness.pass_ms(1);
+    let answer = partitions_of(harness.answer(request).expect("its time is over"));
+    assert!(
+        answer
+            .iter()
+            .all(|partition| partition.error_code == ErrorCode::REQUEST_TIMED_OUT)
+    );
+}
+
+#[test]
+fn partitions_of_a_produce_fail_each_for_itself() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    let mut damaged = batch(&["a"]).to_bytes().to_vec();
+    *damaged.last_mut().unwrap() ^= 1;
+    let request = produce(
+        -1,
+        &[
+            (0, batch(&["a"])),
+            (1, batch(&["a"])),
+            (0, Records::from(bytes::Bytes::from(damaged))),
+        ],
+    );
+    let codes: Vec<_> = partitions_of(harness.ask(9, &request))
+        .iter()
+        .map(|partition| partition.error_code)
+        .collect();
+    let expected = [
+        ErrorCode::NONE,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode::CORRUPT_MESSAGE,
+    ];
+    assert_eq!(codes, expected);
+}
+
+#[test]
+fn acks_0_has_no_answer_and_its_failure_closes_the_connection() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    let request = harness.send(9, &produce(0, &[(0, batch(&["a"]))]));
+    assert!(harness.answer(request).is_none() && harness.closed.is_empty());
+    harness.send(9, &produce(0, &[(7, batch(&["a"]))]));
+    assert_eq!(
+        harness.closed,
+        [(CLIENT, CloseReason::UnacknowledgedProduceFailed)]
+    );
+}
+
+#[test]
+fn a_retried_batch_of_an_idempotent_producer_is_appended_once() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    let sequenced = |sequence| {
+        let mut batch = BatchBuilder::new(Compression::None);
+        batch
+            .producer(9, 0, sequence)
+            .append(1_700_000_000_000, None, Some(b"a"));
+        Records::from(batch.finish().to_bytes())
+    };
+    for expected in [(0, 0), (0, 0), (1, 1)] {
+        let answer = partitions_of(harness.ask(9, &produce(-1, &[(0, sequenced(expected.0))])));
+        assert_eq!(
+            (answer[0].error_code, answer[0].base_offset),
+            (ErrorCode::NONE, expected.1)
+        );
+    }
+    let answer = partitions_of(harness.ask(9, &produce(-1, &[(0, sequenced(5))])));
+    assert_eq!(answer[0].error_code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+}
+
+#[test]
+fn a_topics_settings_bound_what_is_appended() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic(
+        "t",
+        1,
+        &[
+            ("max.message.bytes", "100"),
+            ("message.timestamp.type", "LogAppendTime"),
+        ],
+    );
+    let large = batch(&[&"x".repeat(100)]);
+    let answer = partitions_of(harness.ask(9, &produce(-1, &[(0, large)])));
+    assert_eq!(answer[0].error_code, ErrorCode::MESSAGE_TOO_LARGE);
+    harness.pass_ms(5);
+    let answer = partitions_of(harness.ask(9, &produce(-1, &[(0, batch(&["a"]))])));
+    assert_eq!(answer[0].log_append_time_ms, 1_700_000_000_005);
+}
+
+#[test]
+fn too_few_replicas_refuse_acks_all_and_nothing_else() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[("min.insync.replicas", "2")]);
+    let answer = partitions_of(harness.ask(9, &produce(-1, &[(0, batch(&["a"]))])));
+    assert_eq!(answer[0].error_code, ErrorCode::NOT_ENOUGH_REPLICAS);
+    let answer = partitions_of(harness.ask(9, &produce(1, &[(0, batch(&["a"]))])));
+    assert_eq!(answer[0].error_code, ErrorCode::NONE);
+}
+
+#[test]
+fn a_fetch_waits_for_min_bytes_and_then_answers_once() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    let one = batch(&["a"]).len() as i32;
+    let request = harness.send(11, &fetch(0, 10_000, 2 * one));
+    assert!(harness.answer(request).is_none());
+    append(&mut harness, &["a"]);
+    assert!(harness.answer(request).is_none(), "half is there");
+    append(&mut harness, &["b"]);
+    assert_eq!(
+        values(&fetched(harness.answer(request).expect("enough is there"))),
+        ["a", "b"]
+    );
+    append(&mut harness, &["c"]);
+    assert!(harness.answer(request).is_none());
+}
+
+#[test]
+fn a_fetch_whose_time_is_over_answers_with_what_there_is() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    append(&mut harness, &["a"]);
+    let request = harness.send(11, &fetch(0, 500, 10_000));
+    harness.pass_ms(499);
+    assert!(harness.answer(request).is_none());
+    harness.pass_ms(1);
+    assert_eq!(
+        values(&fetched(harness.answer(request).expect("its time is over"))),
+        ["a"]
+    );
+}
+
+#[test]
+fn a_fetch_behind_the_end_is_out_of_range_at_once_and_carries_empty_records() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    let response = fetched(harness.ask(11, &fetch(5, 10_000, 1)));
+    let partition = &response.responses[0].partitions[0];
+    assert_eq!(partition.error_code, ErrorCode::OFFSET_OUT_OF_RANGE);
+    assert!(partition.records.as_ref().is_some_and(Records::is_empty));
+}
+
+#[test]
+fn at_least_one_batch_is_fetched_whatever_its_size() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    append(&mut harness, &["a"]);
+    append(&mut harness, &["b"]);
+    let mut request = fetch(0, 0, 1);
+    request.max_bytes = 1;
+    assert_eq!(values(&fetched(harness.ask(11, &request))), ["a"]);
+}
+
+#[test]
+fn nothing_is_fetched_that_the_lane_has_not_written() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    harness.stall_lanes();
+    harness.send(9, &produce(-1, &[(0, batch(&["a"]))]));
+    let response = fetched(harness.ask(11, &fetch(0, 0, 1)));
+    assert_eq!(values(&response), Vec::<String>::new());
+    assert_eq!(response.responses[0].partitions[0].high_watermark, 0);
+}
+
+#[test]
+fn deleting_a_topic_wakes_those_who_wait_for_it() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    let waiting = harness.send(11, &fetch(0, 10_000, 1));
+    harness.stall_lanes();
+    let producing = harness.send(9, &produce(-1, &[(0, batch(&["a"]))]));
+    let state = DeleteTopicState {
+        name: Some("t".into()),
+        ..Default::default()
+    };
+    let request = DeleteTopicsRequest {
+        topics: vec![state],
+        timeout_ms: 1_000,
+        ..Default::default()
+    };
+    let deleted = answered!(DeleteTopics, harness.ask(6, &request));
+    assert_eq!(deleted.responses[0].error_code, ErrorCode::NONE);
+    let response = fetched(harness.answer(waiting).expect("nothing more will come"));
+    assert_eq!(
+        response.responses[0].partitions[0].error_code,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+    );
+    let answer = partitions_of(harness.answer(producing).expect("it will not be acknowledged"));
+    assert_eq!(answer[0].error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    harness.resume_lanes();
+    harness.create_topic("t", 1, &[]);
+    assert_eq!(
+        append(&mut harness, &["b"]),
+        0,
+        "a new topic of the name begins anew"
+    );
+}
+
+#[test]
+fn a_client_that_is_gone_leaves_nothing_that_waits() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    let request = harness.send(11, &fetch(0, 10_000, 1));
+    harness.event(Event::Disconnected(CLIENT));
+    harness.connect(CLIENT);
+    append(&mut harness, &["a"]);
+    assert!(harness.answer(request).is_none());
+}
+
+#[test]
+fn a_session_tells_news_and_only_news() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    let full = FetchRequest {
+        session_epoch: 0,
+        ..fetch(0, 0, 1)
+    };
+    let begun = fetched(harness.ask(11, &full));
+    assert_ne!(begun.session_id, 0);
+    let next = |epoch| FetchRequest {
+        session_id: begun.session_id,
+        session_epoch: epoch,
+        topics: Vec::new(),
+        ..fetch(0, 0, 1)
+    };
+    assert!(fetched(harness.ask(11, &next(1))).responses.is_empty());
+    append(&mut harness, &["a"]);
+    assert_eq!(values(&fetched(harness.ask(11, &next(2)))), ["a"]);
+    let stale = fetched(harness.ask(11, &next(2)));
+    assert_eq!(stale.error_code, ErrorCode::INVALID_FETCH_SESSION_EPOCH);
+}
+
+#[test]
+fn a_killed_broker_has_what_it_acknowledged() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    append(&mut harness, &["a", "b"]);
+    let mut harness = harness.restart();
+    assert_eq!(append(&mut harness, &["c"]), 2);
+    assert_eq!(
+        values(&fetched(harness.ask(11, &fetch(0, 0, 1)))),
+        ["a", "b", "c"]
+    );
+}
+
+#[test]
+fn a_broker_that_stops_in_order_leaves_clean_logs_and_offsets_are_kept() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 3, &[]);
+    append(&mut harness, &["a", "b"]);
+    let waiting = harness.send(11, &fetch(2, 10_000, 1));
+    harness.event(Event::Shutdown);
+    assert!(harness.stopped, "all lanes work");
+    assert!(harness.answer(waiting).is_some(), "nobody is left waiting");
+    let answer = partitions_of(harness.ask(9, &produce(-1, &[(0, batch(&["late"]))])));
+    assert_ne!(answer[0].error_code, ErrorCode::NONE);
+    let mut harness = harness.restart();
+    assert_eq!(append(&mut harness, &["c"]), 2);
+}
+
+#[test]
+fn offsets_are_found_by_their_time_and_at_both_ends() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    for timestamp_ms in [1_000, 2_000, 3_000] {
+        let mut batch = BatchBuilder::new(Compression::None);
+        batch.append(timestamp_ms, None, Some(b"a"));
+        let records = Records::from(batch.finish().to_bytes());
+        partitions_of(harness.ask(9, &produce(-1, &[(0, records)])));
+    }
+    let mut look_up = |timestamp| {
+        let partition = ListOffsetsPartition {
+            timestamp,
+            ..Default::default()
+        };
+        let topic = ListOffsetsTopic {
+            name: "t".into(),
+            partitions: vec![partition],
+        };
+        let request = ListOffsetsRequest {
+            replica_id: -1,
+            topics: vec![topic],
+            ..Default::default()
+        };
+        let answer = answered!(ListOffsets, harness.ask(7, &request))
+            .topics
+            .remove(0)
+            .partitions
+            .remove(0);
+        assert_eq!(answer.error_code, ErrorCode::NONE);
+        (answer.offset, answer.timestamp)
+    };
+    assert_eq!(look_up(-1), (3, -1));
+    assert_eq!(look_up(-2), (0, -1));
+    assert_eq!(look_up(-3), (2, 3_000));
+    assert_eq!(look_up(1_500), (1, 2_000));
+    assert_eq!(look_up(9_000), (-1, -1));
+}
+
+#[test]
+fn a_failed_disk_takes_its_partitions_and_nothing_else() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 2, &[]);
+    harness.stall_lanes();
+    let request = harness.send(9, &produce(-1, &[(0, batch(&["a"])), (1, batch(&["a"]))]));
+    let failed = harness
+        .node
+        .partitions
+        .iter()
+        .next()
+        .map(|(key, _)| *key)
+        .unwrap();
+    let lane = harness.node.partitions.get_online(&failed).unwrap().lane;
+    let mut effects = Vec::new();
+    harness.node.on_disk_failed(lane);
+    harness.node.out.drain(&mut effects);
+    harness.resume_lanes();
+    let answer = partitions_of(harness.answer(request).expect("the other partition is written"));
+    assert_eq!(answer[0].error_code, ErrorCode::KAFKA_STORAGE_ERROR);
+    assert_eq!(answer[1].error_code, ErrorCode::NONE);
+}
