@@ -140,6 +140,9 @@ impl LogDir {
         };
         if !fs.exists(path).map_err(io)? {
             fs.create_dir(path).map_err(io)?;
+            if let Some(parent) = path.parent() {
+                fs.sync_dir(parent).map_err(io)?;
+            }
         }
         let lock = fs
             .lock(&path.join(LOCK_FILE))

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use klamm_protocol::record::control::ControlRecord;
-use klamm_protocol::record::{Batch, BatchHeader};
+use klamm_protocol::record::{Batch, BatchError, BatchHeader};
 use thiserror::Error;
 use tracing::{info, warn};
 
@@ -122,10 +122,9 @@ pub(crate) struct Recovered {
     /// Up to where everything is durable: the end, as recovery syncs what it checked.
     pub(crate) recovery_point: i64,
     pub(crate) epochs: LeaderEpochs,
-    pub(crate) epochs_changed: bool,
     pub(crate) producers: Producers,
-    /// A truncation's bound on the recovery point is still there.
-    pub(crate) bounded: bool,
+    /// A truncation's bound on the checkpointed recovery point, if it is still needed.
+    pub(crate) bound: Option<i64>,
 }
 
 /// Opens or creates a log.
@@ -157,8 +156,22 @@ enum Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
-        Failure::Io(error)
+        match error.downcast::<Damaged>() {
+            Ok(Damaged { base_offset, reason }) => Failure::Corrupt {
+                offset: base_offset,
+                reason,
+            },
+            Err(error) => Failure::Io(error),
+        }
     }
+}
+
+/// A segment cannot be walked to its end. Travels as an [`io::Error`].
+#[derive(Debug, Error)]
+#[error("segment {base_offset} is damaged: {reason}")]
+struct Damaged {
+    base_offset: i64,
+    reason: String,
 }
 
 struct Recovery<'a> {
@@ -197,31 +210,24 @@ impl Recovery<'_> {
             kept.push(self.fresh(log_start_offset)?);
             (end, log_start_offset) = (log_start_offset, log_start_offset);
         }
-        let (epochs, epochs_changed) = self.epochs(&kept, log_start_offset, end, checked_from)?;
+        let (epochs, changed) = self.epochs(&kept, log_start_offset, end, checked_from)?;
+        if changed {
+            // The recovery point is about to be the end: what lies below must not depend on this file's past.
+            let text = checkpoint::epochs_text(epochs.entries());
+            sys::replace(self.fs, &self.path.join(EPOCHS_FILE), text)?;
+        }
         let producers = self.producers(&kept, end, checked_from)?;
-        let bounded = self.settle_bound(bound, end)?;
-        let last = kept.len() - 1;
-        let facts = |(number, extent): (usize, &Extent)| {
-            if number == last {
-                facts(self.fs, extent)
-            } else {
-                sealed_facts(self.fs, extent)
-            }
-        };
-        let segments = kept
-            .iter()
-            .enumerate()
-            .map(facts)
-            .collect::<io::Result<Vec<_>>>()?;
+        let bound = self.settle_bound(bound, end)?;
+        let facts = kept.iter().map(|extent| facts(self.fs, extent));
+        let segments = facts.collect::<io::Result<Vec<_>>>()?;
         Ok(Recovered {
             segments,
             log_start_offset,
             log_end_offset: end,
             recovery_point: end,
             epochs,
-            epochs_changed,
             producers,
-            bounded,
+            bound,
         })
     }
 
@@ -322,17 +328,17 @@ impl Recovery<'_> {
     }
 
     /// All is durable up to `end`; a recovery point at or below it is no longer wrong.
-    fn settle_bound(&self, bound: Option<i64>, end: i64) -> io::Result<bool> {
+    fn settle_bound(&self, bound: Option<i64>, end: i64) -> io::Result<Option<i64>> {
         if bound.is_none() {
-            return Ok(false);
+            return Ok(None);
         }
         let path = self.path.join(RECOVERY_BOUND_FILE);
         if self.options.recovery_point <= end {
             self.fs.remove(&path)?;
-            return Ok(false);
+            return Ok(None);
         }
         sys::replace(self.fs, &path, format!("0\n{end}\n").into())?;
-        Ok(true)
+        Ok(Some(end))
     }
 
     /// Checks segments one after the other. Gives those that remain, the log end offset, and the offset from
@@ -359,7 +365,8 @@ impl Recovery<'_> {
                 break;
             }
             walk.end = walk.end.max(base_offset);
-            if next_base.is_some_and(|next| next <= trusted) {
+            // A recovery point right at the end may be older than the last entries of the indexes.
+            if next_base.is_some_and(|next| next < trusted) {
                 self.check_sidecars(&extent)?;
                 walk.end = next_base.expect("looked at above");
                 kept.push(extent);
@@ -497,7 +504,13 @@ impl Recovery<'_> {
         if let Some(entries) = found {
             let mut epochs = LeaderEpochs::from_entries(entries);
             let mut changed = epochs.truncate_from_end(end);
-            if self.options.clean || self.epochs_fit(&epochs, kept, log_start_offset)? {
+            let starts = epochs
+                .entries()
+                .first()
+                .is_none_or(|first| first.1 <= log_start_offset);
+            if self.options.clean
+                || (starts && self.epochs_fit(&epochs, kept, log_start_offset, end.min(checked_from))?)
+            {
                 replay(self.fs, kept, checked_from, |_, header, _| {
                     changed |= epochs.assign(header.leader_epoch, header.base_offset);
                     Ok(())
@@ -515,18 +528,31 @@ impl Recovery<'_> {
         Ok((epochs, true))
     }
 
-    /// Whether each epoch begins with a batch of that epoch. The file has no checksum of its own.
-    fn epochs_fit(&self, epochs: &LeaderEpochs, kept: &[Extent], log_start_offset: i64) -> io::Result<bool> {
+    /// Whether the batches on both sides of each epoch's start, and the last one below `known_end`, are of the
+    /// epochs that the file says. It has no checksum of its own.
+    fn epochs_fit(
+        &self,
+        epochs: &LeaderEpochs,
+        kept: &[Extent],
+        log_start_offset: i64,
+        known_end: i64,
+    ) -> io::Result<bool> {
         let compact = self.options.config.compact;
-        for (epoch, start) in epochs.entries() {
-            if *start < log_start_offset.max(kept[0].segment.base_offset) {
-                continue;
-            }
-            let mut fits = false;
-            replay_while(self.fs, kept, *start, |_, header, _| {
-                fits = header.leader_epoch == *epoch
-                    && (header.base_offset == *start || *start == log_start_offset);
-                fits |= compact && header.leader_epoch >= *epoch;
+        let starts = epochs
+            .entries()
+            .iter()
+            .map(|entry| entry.1)
+            .filter(|start| *start > log_start_offset);
+        let inside = starts.clone().chain([known_end]).map(|end| end - 1);
+        for offset in starts
+            .chain(inside)
+            .filter(|offset| (log_start_offset..known_end).contains(offset))
+        {
+            let mut fits = true;
+            replay_while(self.fs, kept, offset, |_, header, _| {
+                // Where compaction has taken the batch, the next one may be of a later epoch.
+                let gone = compact && header.base_offset > offset;
+                fits = gone || epochs.epoch_of(offset) == Some(header.leader_epoch);
                 Ok(false)
             })?;
             if !fits {
@@ -713,13 +739,49 @@ fn sidecars_fit(fs: &dyn Fs, extent: &Extent, interval: u64) -> io::Result<bool>
         // Perhaps a segment of one batch, perhaps an index that never reached the disk.
         return Ok(false);
     }
-    if let Some(last) = OffsetIndex::new(&*index, segment.base_offset)?.last()?
-        && (last.position >= extent.size || last.offset < segment.base_offset)
-    {
-        return Ok(false);
+    let log = segment.log.open(fs, Mode::Write)?;
+    if let Some(last) = OffsetIndex::new(&*index, segment.base_offset)?.last()? {
+        match head_at(&*log, last.position, extent.size)? {
+            Some(header) if header.last_offset() == last.offset => {}
+            _ => return Ok(false),
+        }
     }
-    let last_time = TimeIndex::new(&*time_index, segment.base_offset)?.last()?;
-    Ok(last_time.is_none_or(|last| last.offset >= segment.base_offset && last.ms >= 0))
+    match TimeIndex::new(&*time_index, segment.base_offset)?.last()? {
+        Some(last) => is_time_of(fs, segment, &*log, extent.size, last),
+        None => Ok(true),
+    }
+}
+
+/// The head of the batch that begins at `position`, if one does.
+fn head_at(log: &dyn File, position: u64, size: u64) -> io::Result<Option<BatchHeader>> {
+    match Scanner::new(log, position, size, BatchHeader::SIZE).next_header() {
+        Ok(found) => Ok(found.map(|(_, header)| header)),
+        Err(ScanError::Batch { .. }) => Ok(None),
+        Err(ScanError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(ScanError::Io(error)) => Err(error),
+    }
+}
+
+/// Whether a time index entry says what the batch it names says.
+pub(crate) fn is_time_of(
+    fs: &dyn Fs,
+    segment: &Segment,
+    log: &dyn File,
+    size: u64,
+    entry: TimestampOffset,
+) -> io::Result<bool> {
+    let start = start_position(fs, segment, log, size, entry.offset)?;
+    let mut scanner = Scanner::new(log, start, size, READ_HEADS);
+    loop {
+        match scanner.next_header() {
+            Ok(Some((_, header))) if header.last_offset() < entry.offset => {}
+            Ok(Some((_, header))) => {
+                return Ok(header.last_offset() == entry.offset && header.max_timestamp_ms == entry.ms);
+            }
+            Ok(None) | Err(ScanError::Batch { .. }) => return Ok(false),
+            Err(ScanError::Io(error)) => return Err(error),
+        }
+    }
 }
 
 /// Where to begin walking in order to meet the batch that holds `offset`. The index only proposes: the batch it
@@ -745,37 +807,11 @@ pub(crate) fn start_position(
     }
 }
 
-/// The facts of a segment that is appended to: its end is walked for what the indexes do not know yet.
+/// The facts of a segment. What its time index does not say yet is found by walking from the last index entry on.
 pub(crate) fn facts(fs: &dyn Fs, extent: &Extent) -> io::Result<SegmentFacts> {
-    let mut facts = sealed_facts(fs, extent)?;
-    let (segment, size) = (&extent.segment, extent.size);
-    if size == 0 {
-        return Ok(facts);
-    }
-    let log = segment.log.open(fs, Mode::Write)?;
-    let start = start_position(fs, segment, &*log, size, i64::MAX)?;
-    let mut no_entries = (Vec::new(), Vec::new());
-    let mut scanner = Scanner::new(&*log, start, size, READ_HEADS);
-    while let Ok(Some((position, header))) = scanner.next_header() {
-        // No entry is due before the next append: all that counts is what went by since the last one.
-        let (index, time_index) = &mut no_entries;
-        facts
-            .shape
-            .indexer
-            .batch(&header, position, u64::MAX, index, time_index);
-    }
-    if let Ok(Some((_, first))) = Scanner::new(&*log, 0, size, BatchHeader::SIZE).next_header() {
-        facts.shape.first_timestamp_ms = Some(first.max_timestamp_ms);
-    }
-    Ok(facts)
-}
-
-/// The facts of a segment that is complete: its last time index entry says all.
-fn sealed_facts(fs: &dyn Fs, extent: &Extent) -> io::Result<SegmentFacts> {
-    let segment = &extent.segment;
-    let base_offset = segment.base_offset;
+    let (segment, size, base_offset) = (&extent.segment, extent.size, extent.segment.base_offset);
     let mut shape = Shape::empty(base_offset);
-    shape.size = extent.size;
+    shape.size = size;
     shape.index_len = segment.index.open(fs, Mode::Create)?.len()?;
     let time_index = segment.time_index.open(fs, Mode::Create)?;
     shape.time_index_len = time_index.len()?;
@@ -787,6 +823,22 @@ fn sealed_facts(fs: &dyn Fs, extent: &Extent) -> io::Result<SegmentFacts> {
         .last()?
         .unwrap_or(TimestampOffset::NONE);
     shape.indexer = Indexer::resume(base_offset, 0, last, last);
+    if size > 0 {
+        let log = segment.log.open(fs, Mode::Write)?;
+        let start = start_position(fs, segment, &*log, size, i64::MAX)?;
+        let mut no_entries = (Vec::new(), Vec::new());
+        let mut scanner = Scanner::new(&*log, start, size, READ_HEADS);
+        while let Ok(Some((position, header))) = scanner.next_header() {
+            // No entry is due before the next append: all that counts is what went by since the last one.
+            let (index, time_index) = &mut no_entries;
+            shape
+                .indexer
+                .batch(&header, position, u64::MAX, index, time_index);
+        }
+        if let Ok(Some((_, first))) = Scanner::new(&*log, 0, size, BatchHeader::SIZE).next_header() {
+            shape.first_timestamp_ms = Some(first.max_timestamp_ms);
+        }
+    }
     Ok(SegmentFacts {
         segment: Arc::clone(segment),
         shape,
@@ -846,6 +898,13 @@ fn replay(
     })
 }
 
+fn damaged(segment: &Segment, error: &BatchError) -> io::Error {
+    io::Error::other(Damaged {
+        base_offset: segment.base_offset,
+        reason: error.to_string(),
+    })
+}
+
 /// As [`replay`], until `with` gives false.
 fn replay_while(
     fs: &dyn Fs,
@@ -868,14 +927,15 @@ fn replay_while(
                 Ok(None) => break,
                 Ok(Some(found)) => found,
                 Err(ScanError::Io(error)) => return Err(error),
-                Err(ScanError::Batch { error, .. }) => return Err(io::Error::other(error)),
+                Err(ScanError::Batch { error, .. }) => return Err(damaged(segment, &error)),
             };
             if header.last_offset() < from {
                 continue;
             }
             let mut control = None;
             if header.is_control() {
-                let batch = Batch::parse(scanner.whole(position, &header)?).map_err(io::Error::other)?;
+                let batch = Batch::parse(scanner.whole(position, &header)?);
+                let batch = batch.map_err(|error| damaged(segment, &error))?;
                 control = ControlRecord::of(&batch).ok();
             }
             if !with(segment, &header, control)? {

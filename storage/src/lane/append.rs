@@ -138,10 +138,12 @@ fn write(fs: &dyn Fs, segment: &Segment, row: &mut [(u64, AppendJob)]) -> io::Re
             Ok(())
         }
         Err(error) => {
-            // Whoever looks at the files finds them as if nothing had been tried. Should this fail too, the next
-            // append writes over what is left, and a start cuts it off.
-            let _ = log.set_len(position);
             segment.reserved.store(0, Ordering::Relaxed);
+            // Whoever looks at the files finds them as if nothing had been tried, even after a power cut: the
+            // producer is about to hear that its records are not there.
+            log.set_len(position)?;
+            log.sync_data()?;
+            // Left-over index entries are written over by the next append, or found wrong by the next start.
             let job = &row[0].1;
             for (file, index) in [
                 (&segment.index, &job.index),

@@ -108,6 +108,8 @@ pub(crate) struct TruncateJob {
     pub(crate) doomed: Vec<Arc<Segment>>,
     /// The leader epochs that remain.
     pub(crate) epochs: Bytes,
+    /// Up to where a checkpointed recovery point counts from now on.
+    pub(crate) bound: i64,
     pub(crate) now_ms: i64,
 }
 
@@ -132,7 +134,7 @@ impl TruncateJob {
     /// Whole segments go from the newest down, so that what is left is always a log without a gap.
     fn cut(&mut self, fs: &dyn Fs) -> io::Result<Truncated> {
         let directory = self.directory.path();
-        let bound = Bytes::from(format!("0\n{}\n", self.offset));
+        let bound = Bytes::from(format!("0\n{}\n", self.bound));
         sys::replace(fs, &directory.join(RECOVERY_BOUND_FILE), bound)?;
         for segment in self.doomed.iter().rev() {
             segment.mark_deleted(fs)?;

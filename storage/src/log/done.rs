@@ -40,7 +40,7 @@ impl Log {
             Outcome::Truncated(truncated) => progress.lost_from = self.truncated(*truncated, jobs),
             Outcome::Deleted => {}
             Outcome::Removed => self.phase = Phase::Deleted,
-            Outcome::Unbound => self.bounded = false,
+            Outcome::Unbound => self.bound = None,
             Outcome::Failed { task, error } => progress.lost_from = self.failed(task, error, current),
         }
         if !self.is_offline() {
@@ -169,7 +169,6 @@ impl Log {
         self.segments
             .insert(base_offset, SegmentState::from_facts(last, self.now_ms));
         self.producers = producers;
-        self.bounded = true;
         self.written_end = end_offset;
         self.synced_end = self.synced_end.min(end_offset);
         self.flush.unsynced_base = self.flush.unsynced_base.min(base_offset);

@@ -15,6 +15,8 @@ mod read;
 mod upkeep;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -134,8 +136,8 @@ pub struct Log {
     outbox: Outbox,
     flush: Flush,
     truncation: Option<Truncation>,
-    /// A file bounds the recovery point in the log directory's checkpoint.
-    bounded: bool,
+    /// A file bounds the recovery point in the log directory's checkpoint, which may be from before a cut.
+    bound: Option<i64>,
     phase: Phase,
     last_flush_ms: i64,
     now_ms: i64,
@@ -194,8 +196,9 @@ struct Truncation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// `close` waits for what is in flight, then syncs.
+    /// `close` waits for what is in flight, then completes the time index, then syncs.
     Closing,
+    ClosingSeal,
     ClosingFlush,
     Closed,
     Deleting,
@@ -313,7 +316,7 @@ impl Log {
             synced_end: recovery_point,
             pending: VecDeque::new(),
             epochs: recovered.epochs,
-            epochs_changed: recovered.epochs_changed,
+            epochs_changed: false,
             producers: recovered.producers,
             snapshots: Vec::new(),
             generation: 1,
@@ -323,7 +326,7 @@ impl Log {
                 ..Flush::default()
             },
             truncation: None,
-            bounded: recovered.bounded,
+            bound: recovered.bound,
             phase: Phase::Open,
             last_flush_ms: options.now_ms,
             now_ms: options.now_ms,

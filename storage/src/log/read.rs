@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::{Log, Phase};
 use crate::index::{OffsetIndex, TimeIndex, TimestampOffset};
-use crate::recovery::{Extent, READ_HEADS, start_position};
+use crate::recovery::{Extent, READ_HEADS, is_time_of, start_position};
 use crate::scan::{ScanError, Scanner};
 use crate::sys::{File, Fs, Mode};
 use crate::tail::TailRead;
@@ -380,6 +380,14 @@ impl LookupJob {
                 .map_err(ReadError::of)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(ReadError::of(error)),
+        };
+        // An entry that its batch does not confirm says nothing.
+        let older = match older {
+            Some(entry) => {
+                let right = is_time_of(fs, segment, &*log, extent.size, entry).map_err(ReadError::of)?;
+                right.then_some(entry)
+            }
+            None => None,
         };
         let from = older.map_or(self.start, |entry| entry.offset.max(self.start));
         let start = start_position(fs, segment, &*log, extent.size, from).map_err(ReadError::of)?;

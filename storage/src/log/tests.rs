@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use klamm_protocol::Uuid;
 use klamm_protocol::ids::TopicId;
-use klamm_protocol::record::{Batch, BatchBuilder, Batches, Compression};
+use klamm_protocol::record::{Batch, BatchBuilder, BatchError, Batches, Compression};
 
 use super::*;
 use crate::lane::{self, LaneJob};
@@ -122,15 +122,31 @@ impl Bench {
                 return Ok(batches);
             }
             for batch in Batches::new(extents.records.to_bytes()) {
-                let batch = batch.expect("reads give whole batches");
-                assert!(
-                    batch.header().last_offset() >= next,
-                    "a batch before the offset asked for"
-                );
+                let damaged = |error: BatchError| ReadError::Damaged {
+                    base_offset: next,
+                    reason: error.to_string(),
+                };
+                let batch = batch.map_err(damaged)?;
+                if batch.header().last_offset() < next {
+                    let reason = "a batch before the offset asked for".to_owned();
+                    return Err(ReadError::Damaged {
+                        base_offset: next,
+                        reason,
+                    });
+                }
                 next = batch.header().last_offset() + 1;
                 batches.push(batch);
             }
-            assert_eq!(extents.next_offset, next);
+            if extents.next_offset != next {
+                let reason = format!(
+                    "batches up to {next}, and {} is said to come next",
+                    extents.next_offset
+                );
+                return Err(ReadError::Damaged {
+                    base_offset: next,
+                    reason,
+                });
+            }
         }
     }
 

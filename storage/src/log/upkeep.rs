@@ -145,6 +145,9 @@ impl Log {
                 .insert(offset, SegmentState::empty(Arc::clone(fresh), self.now_ms));
         }
         self.epochs_changed = false;
+        // An earlier cut may have bounded it lower, and nothing says yet that the checkpoint has been written since.
+        let bound = self.bound.map_or(offset, |bound| bound.min(offset));
+        self.bound = Some(bound);
         let job = TruncateJob {
             directory: Arc::clone(&self.directory),
             offset,
@@ -152,6 +155,7 @@ impl Log {
             fresh,
             doomed: doomed.into_values().map(|state| state.segment).collect(),
             epochs: checkpoint::epochs_text(self.epochs.entries()),
+            bound,
             now_ms: self.now_ms,
         };
         self.emit(Work::Truncate(Box::new(job)), jobs);
@@ -159,7 +163,7 @@ impl Log {
 
     /// Tells that the log directory's checkpoint durably says `recovery_point` for this log.
     pub fn on_checkpointed(&mut self, recovery_point: i64, jobs: &mut Vec<LaneJob>) {
-        let right = self.bounded && self.truncation.is_none() && recovery_point <= self.synced_end;
+        let right = self.bound.is_some() && self.truncation.is_none() && recovery_point <= self.synced_end;
         if right && self.phase == Phase::Open {
             self.emit(Work::Unbind(self.directory.path()), jobs);
         }
@@ -170,7 +174,6 @@ impl Log {
     pub fn close(&mut self, jobs: &mut Vec<LaneJob>) {
         if self.phase == Phase::Open {
             self.phase = Phase::Closing;
-            self.seal_time_index(jobs);
             self.close_if_idle(jobs);
         }
     }
@@ -268,7 +271,12 @@ impl Log {
     }
 
     pub(super) fn close_if_idle(&mut self, jobs: &mut Vec<LaneJob>) {
-        if self.phase == Phase::Closing && self.outbox.is_idle() && self.truncation.is_none() {
+        let idle = |log: &Log| log.outbox.is_idle() && log.truncation.is_none();
+        if self.phase == Phase::Closing && idle(self) {
+            self.phase = Phase::ClosingSeal;
+            self.seal_time_index(jobs);
+        }
+        if self.phase == Phase::ClosingSeal && idle(self) {
             self.phase = Phase::ClosingFlush;
             self.snapshots.push((self.written_end, self.producers.snapshot()));
             self.epochs_changed = true;
