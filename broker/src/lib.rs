@@ -9,6 +9,7 @@
 pub mod api;
 mod cluster;
 pub mod config;
+pub mod connection;
 pub mod coordinator;
 mod disks;
 mod fetch_session;
@@ -24,6 +25,7 @@ mod replicas;
 pub mod router;
 mod rules;
 mod schedule;
+pub mod server;
 mod shutdown;
 mod startup;
 mod waiting;

@@ -177,6 +177,11 @@ impl Node {
         self.out.drain(effects);
     }
 
+    /// The settings as they are now: another `Arc` once AlterConfigs changed them.
+    pub fn config(&self) -> &Arc<BrokerConfig> {
+        &self.config
+    }
+
     /// When [`Event::Tick`] has something to do next, in [`Now::elapsed_ms`].
     pub fn next_deadline_ms(&self) -> Option<u64> {
         [

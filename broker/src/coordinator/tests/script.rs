@@ -47,18 +47,10 @@ fn scripts_come_out_as_they_say() {
         if std::env::var_os("UPDATE_SCRIPTS").is_some() {
             std::fs::write(&file, outcome).unwrap();
         } else {
-            let both = script.lines().zip(outcome.lines());
-            let differing = both
-                .enumerate()
-                .find(|(_, (expected, actual))| expected != actual);
-            if let Some((line, (expected, actual))) = differing {
-                let (file, line) = (file.display(), line + 1);
-                panic!("{file}:{line}:\n expected {expected:?}\n but saw  {actual:?}");
-            }
             assert_eq!(
-                script.len(),
-                outcome.len(),
-                "{} ends early or late",
+                script,
+                outcome,
+                "{}: left is the file, right what comes of it",
                 file.display()
             );
         }
