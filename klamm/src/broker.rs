@@ -1,0 +1,184 @@
+//! `klamm` without a subcommand: the broker, from its settings to its end.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use klamm_broker::Node;
+use klamm_broker::config::{self, BrokerConfig, Loaded};
+use klamm_broker::server::{self, Bound, Server};
+use klamm_storage::sys::{Fs, RealFs};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{LogFormat, Run, settings};
+
+/// Stack of a thread. Nothing here recurses deeply, and an idle broker should be small.
+const STACK_BYTES: usize = 512 << 10;
+
+/// Threads for connections and the core. They never touch a disk, so few are enough.
+const WORKERS_MAX: usize = 4;
+
+/// Runs the broker until it is told to stop.
+///
+/// # Errors
+/// What keeps it from starting, one sentence a line.
+pub fn run(arguments: &Run) -> Result<(), String> {
+    start_logging(arguments.log_format);
+    let loaded = load(arguments)?;
+    for notice in &loaded.notices {
+        tracing::warn!("{notice}");
+    }
+    raise_descriptor_limit();
+    let config = Arc::new(loaded.config);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(
+            std::thread::available_parallelism()
+                .map_or(2, usize::from)
+                .clamp(2, WORKERS_MAX),
+        )
+        .max_blocking_threads(server::blocking_threads(&config))
+        .thread_stack_size(STACK_BYTES)
+        .thread_name("klamm")
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(|error| format!("cannot start threads: {error}"))?;
+    runtime.block_on(serve(config))
+}
+
+fn load(arguments: &Run) -> Result<Loaded, String> {
+    let mut assignments = match &arguments.file {
+        Some(file) => settings::from_file(file)?,
+        None => Vec::new(),
+    };
+    let environment = settings::from_environment(unicode(std::env::vars_os()));
+    let in_container = !environment.is_empty();
+    assignments.extend(environment);
+    // Kafka advertises the machine's name; who set up nothing wants to be reached where they connected to.
+    let hostname = (!assignments.is_empty()).then(hostname).flatten();
+    assignments.extend(settings::from_overrides(&arguments.overrides)?);
+    let mut loaded = config::load(&assignments, hostname.as_deref()).map_err(|errors| {
+        errors
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    })?;
+    // In Kafka's container image the cluster's id comes in a variable of its own.
+    if in_container && let Ok(id) = std::env::var("CLUSTER_ID") {
+        loaded.config.cluster_id = Some(cluster_id(&id)?);
+    }
+    Ok(loaded)
+}
+
+fn cluster_id(id: &str) -> Result<String, String> {
+    match id.parse::<klamm_protocol::Uuid>() {
+        Ok(_) => Ok(id.to_owned()),
+        Err(_) => Err(format!(
+            "environment variable CLUSTER_ID: {id} is not the 22 characters of a cluster id"
+        )),
+    }
+}
+
+fn unicode(variables: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator<Item = (String, String)> {
+    variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn hostname() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+fn start_logging(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("KLAMM_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines
+            .with_target(false)
+            .with_ansi(std::io::stderr().is_terminal())
+            .init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+}
+
+/// Connections, segments and indexes each need a descriptor; the limit that shells set is for other programs.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(
+            "the number of open files stays limited to {:?}: {error}",
+            limit.current
+        );
+    }
+}
+
+async fn serve(config: Arc<BrokerConfig>) -> Result<(), String> {
+    let mut stops = Stops::listen().map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let bound = Bound::bind(&config).map_err(|error| error.to_string())?;
+    let fs: Arc<dyn Fs> = Arc::new(RealFs);
+    tracing::info!("klamm {}", env!("CARGO_PKG_VERSION"));
+    for dir in &config.log_dirs {
+        tracing::info!("data directory {}", dir.display());
+    }
+    let node = Node::open(&fs, (*config).clone(), seed(), unix_ms()).map_err(|error| error.to_string())?;
+    let server = Server::start(bound, node, fs, config).map_err(|error| error.to_string())?;
+    for (name, address) in server.addresses() {
+        tracing::info!("listening on {name}://{address}");
+    }
+    tokio::select! {
+        () = stops.next() => {}
+        why = server.failed() => return Err(why),
+    }
+    tracing::info!("stopping; a second signal stops at once");
+    tokio::select! {
+        result = server.stop() => {
+            tracing::info!("stopped");
+            result
+        }
+        () = stops.next() => {
+            tracing::warn!("stopped at once; the next start recovers the logs");
+            std::process::exit(130);
+        }
+    }
+}
+
+/// Chance for ids and timeouts. The standard library's hasher is seeded by the operating system.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+fn unix_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// SIGTERM and Ctrl-C.
+struct Stops {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stops {
+    fn listen() -> std::io::Result<Stops> {
+        Ok(Stops {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
