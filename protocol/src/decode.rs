@@ -253,6 +253,11 @@ impl Decoder {
         Ok(self.i8()? >= 0)
     }
 
+    /// The same in a tagged field, where Kafka writes 0 for null and not -1.
+    pub fn is_present_tagged(&mut self) -> Result<bool, DecodeError> {
+        Ok(self.unsigned_varint()? != 0)
+    }
+
     /// How many tagged fields follow.
     pub fn tag_count(&mut self) -> Result<u32, DecodeError> {
         let count = self.unsigned_varint()?;

@@ -228,8 +228,13 @@ impl Encoder {
     }
 
     /// What stands before a struct that may be null.
-    pub fn present(&mut self, present: bool) {
+    pub fn is_present(&mut self, present: bool) {
         self.i8(if present { 1 } else { -1 });
+    }
+
+    /// The same in a tagged field, where Kafka writes 0 for null and not -1.
+    pub fn is_present_tagged(&mut self, present: bool) {
+        self.i8(i8::from(present));
     }
 
     /// A tagged field: tag, size, and what `content` writes.

@@ -1,6 +1,6 @@
 //! Reading, writing and defaults.
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use crate::declaration::{Declaration, Field, Type, Versions};
@@ -8,15 +8,15 @@ use crate::declaration::{Declaration, Field, Type, Versions};
 /// Body of `Struct::decode`: one variable a field, in wire order, then the tagged section.
 pub fn decode(declaration: &Declaration) -> TokenStream {
     let reads = declaration.fields.iter().map(|field| {
-        let ident = &field.ident;
-        let (read, default) = (read_field(field), default_value(field));
+        let variable = variable(field);
+        let (read, default) = (read_field(field, false), default_value(field));
         match field.condition_plain() {
-            None => quote!(let #ident = #read;),
-            Some(never) if never.to_string() == "false" => quote!(let mut #ident = #default;),
+            None => quote!(let #variable = #read;),
+            Some(never) if never.to_string() == "false" => quote!(let mut #variable = #default;),
             Some(condition) if field.tag.is_some() => {
-                quote!(let mut #ident = if #condition { #read } else { #default };)
+                quote!(let mut #variable = if #condition { #read } else { #default };)
             }
-            Some(condition) => quote!(let #ident = if #condition { #read } else { #default };),
+            Some(condition) => quote!(let #variable = if #condition { #read } else { #default };),
         }
     });
     let tagged = declaration.tagged_fields();
@@ -26,11 +26,11 @@ pub fn decode(declaration: &Declaration) -> TokenStream {
         })
     } else {
         let arms = tagged.iter().map(|field| {
-            let (ident, read) = (&field.ident, read_field(field));
+            let (variable, read) = (variable(field), read_field(field, true));
             let tag = Literal::u32_unsuffixed(field.tag.expect("a tagged field has a tag"));
             match field.tagged.condition() {
-                Some(condition) => quote!(#tag if #condition => #ident = #read,),
-                None => quote!(#tag => #ident = #read,),
+                Some(condition) => quote!(#tag if #condition => #variable = #read,),
+                None => quote!(#tag => #variable = #read,),
             }
         });
         quote! {
@@ -47,11 +47,17 @@ pub fn decode(declaration: &Declaration) -> TokenStream {
         }
     };
     let idents = declaration.fields.iter().map(|f| &f.ident);
+    let variables = declaration.fields.iter().map(variable);
     quote! {
         #(#reads)*
         #tags
-        Ok(Self { #(#idents),* })
+        Ok(Self { #(#idents: #variables),* })
     }
+}
+
+/// The variable that holds a field while its struct is read. A field may be called `version` or `input`.
+fn variable(field: &Field) -> Ident {
+    format_ident!("field_{}", field.ident)
 }
 
 /// Body of `Struct::encode`, in the same order.
@@ -60,7 +66,7 @@ pub fn encode(declaration: &Declaration) -> TokenStream {
         let plain = match field.condition_plain() {
             Some(never) if never.to_string() == "false" => None,
             condition => {
-                let write = write_field(field);
+                let write = write_field(field, false);
                 Some(match condition {
                     Some(condition) => quote!(if #condition { #write }),
                     None => write,
@@ -87,7 +93,10 @@ pub fn encode(declaration: &Declaration) -> TokenStream {
             })
             .collect();
         let fields = tagged.iter().zip(&conditions).map(|(field, condition)| {
-            let (tag, write) = (field.tag.expect("a tagged field has a tag"), write_field(field));
+            let (tag, write) = (
+                field.tag.expect("a tagged field has a tag"),
+                write_field(field, true),
+            );
             quote! {
                 if #condition {
                     out.tagged(#tag, |out| { #write Ok(()) })?;
@@ -189,7 +198,8 @@ fn refuse_in_other_versions(field: &Field) -> Option<TokenStream> {
     })
 }
 
-fn read_field(field: &Field) -> TokenStream {
+/// The value of a field; `tagged` where it stands in the tagged section.
+fn read_field(field: &Field, tagged: bool) -> TokenStream {
     let name = &field.name;
     if !field.optional {
         let read = read_value(&field.ty, name);
@@ -207,10 +217,11 @@ fn read_field(field: &Field) -> TokenStream {
             let read = read_value(&field.ty, name);
             let some = quote!(::core::option::Option::Some(#read?));
             // A struct has something in front of it only in versions where it may be null.
+            let present = present_method(tagged);
             return match without_null(field) {
-                None => quote!(if input.is_present()? { #some } else { ::core::option::Option::None }),
+                None => quote!(if input.#present()? { #some } else { ::core::option::Option::None }),
                 Some(never_null) => quote! {
-                    if (#never_null) || input.is_present()? { #some } else { ::core::option::Option::None }
+                    if (#never_null) || input.#present()? { #some } else { ::core::option::Option::None }
                 },
             };
         }
@@ -226,6 +237,11 @@ fn read_field(field: &Field) -> TokenStream {
             value
         }},
     }
+}
+
+/// How a struct that may be null is marked.
+fn present_method(tagged: bool) -> Ident {
+    format_ident!("{}", if tagged { "is_present_tagged" } else { "is_present" })
 }
 
 /// Condition under which an optional field may not be null; `None` when it always may, where it exists.
@@ -256,7 +272,7 @@ fn read_value(ty: &Type, name: &str) -> TokenStream {
     }
 }
 
-fn write_field(field: &Field) -> TokenStream {
+fn write_field(field: &Field, tagged: bool) -> TokenStream {
     let (ident, name) = (&field.ident, &field.name);
     if !field.optional {
         return write_value(&field.ty, &quote!(&self.#ident));
@@ -281,11 +297,12 @@ fn write_field(field: &Field) -> TokenStream {
         }
         ty => {
             let write = write_value(ty, &quote!(value));
+            let present = present_method(tagged);
             let mark = if field.nullable == Versions::ALL {
-                quote!(out.present(self.#ident.is_some());)
+                quote!(out.#present(self.#ident.is_some());)
             } else {
                 let may_be_null = field.nullable.condition();
-                quote!(if #may_be_null { out.present(self.#ident.is_some()); })
+                quote!(if #may_be_null { out.#present(self.#ident.is_some()); })
             };
             quote! {
                 #mark

@@ -97,8 +97,8 @@ pub struct ConsumerGroupMemberMetadataValue {
     /// The assignor that it wants, or null.
     #[field(nullable = "0+")]
     pub server_assignor: Option<Str>,
-    /// What it told with JoinGroup; null for a member of the consumer protocol.
-    #[field(nullable = "0+", tag = 0, tagged = "0+", default = "null")]
+    /// What it told with JoinGroup; null, which is written out, for a member of the consumer protocol.
+    #[field(nullable = "0+", tag = 0, tagged = "0+")]
     pub classic_member_metadata: Option<ClassicMemberMetadata>,
 }
 
@@ -199,8 +199,8 @@ pub struct TopicPartitions {
     pub topic_id: Uuid,
     /// The partitions.
     pub partitions: Vec<i32>,
-    /// An epoch for each partition; null when unknown (KIP-1251).
-    #[field(nullable = "0+", tag = 0, tagged = "0+", default = "null")]
+    /// An epoch for each partition; empty or null when unknown (KIP-1251).
+    #[field(nullable = "0+", tag = 0, tagged = "0+")]
     pub assignment_epochs: Option<Vec<i32>>,
 }
 

@@ -23,7 +23,7 @@ pub struct StreamsGroupMetadataValue {
     #[field(tag = 0, tagged = "0+", default = "-1")]
     pub validated_topology_epoch: i32,
     /// Settings that the last assignment was made with.
-    #[field(nullable = "0+", tag = 1, tagged = "0+", default = "null")]
+    #[field(nullable = "0+", tag = 1, tagged = "0+")]
     pub last_assignment_configs: Option<Vec<LastAssignmentConfig>>,
     /// Epoch of the topology whose description is stored, -1 for none.
     #[field(tag = 2, tagged = "0+", default = "-1")]
@@ -189,8 +189,8 @@ pub struct TaskIds {
     pub subtopology_id: Str,
     /// The partitions.
     pub partitions: Vec<i32>,
-    /// An epoch for each partition; null when unknown.
-    #[field(nullable = "0+", tag = 0, tagged = "0+", default = "null")]
+    /// An epoch for each partition; empty or null when unknown.
+    #[field(nullable = "0+", tag = 0, tagged = "0+")]
     pub assignment_epochs: Option<Vec<i32>>,
 }
 

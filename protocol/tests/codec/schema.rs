@@ -331,10 +331,11 @@ fn lines_of_definition(definition: &Value, fields: &Value, version: i16, depth: 
         };
         let tag = field["tag"].as_i64().filter(|_| tagged.contains(version));
         let nullable = versions(&field["nullableVersions"]).is_some_and(|v| v.contains(version));
-        let default = match field.get("default") {
-            None => String::new(),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
+        let default = match &field["default"] {
+            Value::String(text) => text.clone(),
+            // A null that is not text says nothing to Kafka's generator.
+            Value::Null => String::new(),
+            other => other.to_string(),
         };
         let ignorable = field["ignorable"] == true || field["ignorable"] == "true";
         let name = field["name"].as_str().expect("a field has a name");
