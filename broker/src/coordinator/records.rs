@@ -197,3 +197,142 @@ fn encode<M: Message>(message: &M, prefix: i16, version: i16) -> Bytes {
     }
     bytes.freeze()
 }
+
+#[cfg(test)]
+mod tests {
+    use klamm_protocol::Uuid;
+    use klamm_protocol::stored::offsets::MemberMetadata;
+
+    use super::*;
+
+    fn unhex(text: &str) -> Bytes {
+        let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+    }
+
+    /// The bytes were read from the log of a Kafka 4.4.
+    #[track_caller]
+    fn check(record: StoredRecord, key: &str, value: Option<&str>, stored: Stored) {
+        let (key, value) = (unhex(key), value.map(unhex));
+        assert_eq!(record.key, key);
+        assert_eq!(record.value, value);
+        assert_eq!(read(&key, value.as_ref()), Ok(stored));
+    }
+
+    fn offset(expire_timestamp_ms: Option<i64>) -> CommittedOffset {
+        CommittedOffset {
+            offset: 5,
+            leader_epoch: -1,
+            metadata: "m".into(),
+            commit_timestamp_ms: 0x01a2_10c6_f44e,
+            expire_timestamp_ms,
+            topic_id: match expire_timestamp_ms {
+                Some(_) => Uuid::ZERO,
+                None => "Qw5Sxm2eS3SqZGggvWgLKw".parse().unwrap(),
+            },
+        }
+    }
+
+    #[test]
+    fn offsets_lie_as_kafka_lays_them() {
+        for (value, bytes) in [
+            (
+                Some(offset(None)),
+                Some(
+                    "0004 0000000000000005 ffffffff 026d 000001a210c6f44e
+                     01 00 10 430e52c66d9e4b74aa646820bd680b2b",
+                ),
+            ),
+            (
+                Some(offset(Some(0x01a2_10d6_36b3))),
+                Some("0001 0000000000000005 0001 6d 000001a210c6f44e 000001a210d636b3"),
+            ),
+            (None, None),
+        ] {
+            let record = offset_record(0, &"g".into(), &"t".into(), 1, value.as_ref());
+            let stored = Stored::Offset {
+                group: "g".into(),
+                topic: "t".into(),
+                partition: 1,
+                value,
+            };
+            check(record, "0001 0001 67 0001 74 00000001", bytes, stored);
+        }
+    }
+
+    #[test]
+    fn groups_lie_as_kafka_lays_them() {
+        let member_id = Str::from("probe-14e72495-7455-4ec0-a784-46e31efb94d4");
+        let member = MemberMetadata {
+            member_id: member_id.clone(),
+            group_instance_id: None,
+            client_id: "probe".into(),
+            client_host: "/127.0.0.1".into(),
+            rebalance_timeout: 60_000,
+            session_timeout: 10_000,
+            subscription: unhex("0001 00000001 0001 74 ffffffff 00000000"),
+            assignment: Bytes::from_static(b"abc"),
+        };
+        let value = GroupMetadataValue {
+            protocol_type: "consumer".into(),
+            generation: 1,
+            protocol: Some("range".into()),
+            leader: Some(member_id),
+            current_state_timestamp: 0x01a2_10c6_f5be,
+            members: vec![member],
+        };
+        let id = "002a 70726f62652d31346537323439352d373435352d346563302d613738342d343665333165666239346434";
+        let bytes = format!(
+            "0003 0008 636f6e73756d6572 00000001 0005 72616e6765 {id} 000001a210c6f5be 00000001
+             {id} ffff 0005 70726f6265 000a 2f3132372e302e302e31 0000ea60 00002710
+             00000011 0001000000010001 74 ffffffff 00000000 00000003 616263"
+        );
+        let stored = Stored::Group {
+            group: "j".into(),
+            value: Some(value.clone()),
+        };
+        check(
+            group_record(0, &"j".into(), &value),
+            "0002 0001 6a",
+            Some(&bytes),
+            stored,
+        );
+
+        let empty = GroupMetadataValue {
+            current_state_timestamp: 0x01a2_10c6_f58d,
+            protocol: None,
+            leader: None,
+            ..GroupMetadataValue::default()
+        };
+        let bytes = "0003 0000 00000000 ffff ffff 000001a210c6f58d 00000000";
+        let stored = Stored::Group {
+            group: "j".into(),
+            value: Some(empty.clone()),
+        };
+        check(
+            group_record(0, &"j".into(), &empty),
+            "0002 0001 6a",
+            Some(bytes),
+            stored,
+        );
+
+        let gone = Stored::Group {
+            group: "j".into(),
+            value: None,
+        };
+        check(group_tombstone(0, &"j".into()), "0002 0001 6a", None, gone);
+    }
+
+    #[test]
+    fn records_of_other_groups_are_left_alone_and_damaged_ones_are_refused() {
+        assert_eq!(
+            read(&unhex("0003 0001 67"), Some(&unhex("0000"))),
+            Ok(Stored::Other)
+        );
+        assert!(read(&unhex("00"), None).is_err());
+        assert!(read(&unhex("0001 0001 67"), None).is_err());
+        assert!(read(&unhex("0002 0001 67"), Some(&unhex("0003 00"))).is_err());
+        assert!(read(&unhex("0002 0001 67"), Some(&unhex("0009 0000"))).is_err());
+    }
+}
