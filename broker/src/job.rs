@@ -8,7 +8,8 @@ use klamm_storage::log_dir::{Checkpoint, FoundLog, LogDir};
 use klamm_storage::sys::Fs;
 use klamm_storage::{Extents, Log, LogKey, LookupJob, OpenError, OpenOptions, ReadError, ReadJob};
 
-use crate::LaneId;
+use crate::preparation::{Patient, Prepared};
+use crate::{ConnectionId, LaneId};
 
 /// Something that may take long. It touches only the log directory of its lane.
 pub enum Job {
@@ -18,6 +19,8 @@ pub enum Job {
     Read(ReadLogs),
     /// Look offsets up.
     LookUp(LookUpOffsets),
+    /// Prepare produced batches for their topics.
+    Prepare(PrepareBatches),
     /// Write the checkpoints of a directory.
     WriteCheckpoints(WriteCheckpoints),
     /// Write into a directory which cluster it belongs to.
@@ -49,6 +52,14 @@ pub struct LookUpOffsets {
     lookups: Vec<LookupJob>,
 }
 
+/// See [`Job::Prepare`].
+pub struct PrepareBatches {
+    id: u64,
+    lane: LaneId,
+    connection: ConnectionId,
+    patients: Vec<Patient>,
+}
+
 /// See [`Job::WriteCheckpoints`].
 pub struct WriteCheckpoints {
     pub(crate) lane: LaneId,
@@ -70,10 +81,19 @@ pub enum JobDone {
     Read(ReadDone),
     /// Offsets were looked up.
     LookedUp(LookUpDone),
+    /// Batches are ready for their topics.
+    Prepared(PrepareDone),
     /// The checkpoints of a directory were written, or could not be.
     Checkpointed(LaneId, io::Result<Vec<(LogKey, i64)>>),
     /// Something that nobody waits for was done, or could not be.
     Done(LaneId, io::Result<()>),
+}
+
+/// See [`JobDone::Prepared`].
+pub struct PrepareDone {
+    pub(crate) id: u64,
+    pub(crate) connection: ConnectionId,
+    pub(crate) prepared: Vec<Prepared>,
 }
 
 /// See [`JobDone::Opened`].
@@ -150,6 +170,15 @@ impl Job {
         Job::Read(ReadLogs { id, lane, reads })
     }
 
+    pub(crate) fn prepare(id: u64, lane: LaneId, connection: ConnectionId, patients: Vec<Patient>) -> Job {
+        Job::Prepare(PrepareBatches {
+            id,
+            lane,
+            connection,
+            patients,
+        })
+    }
+
     /// The lane whose log directory this touches. A directory that stalls must not use up the threads that
     /// others need: run only so many jobs of a lane at once.
     pub fn lane(&self) -> LaneId {
@@ -157,6 +186,7 @@ impl Job {
             Job::OpenLog(OpenLog { lane, .. })
             | Job::Read(ReadLogs { lane, .. })
             | Job::LookUp(LookUpOffsets { lane, .. })
+            | Job::Prepare(PrepareBatches { lane, .. })
             | Job::WriteCheckpoints(WriteCheckpoints { lane, .. })
             | Job::Identify(lane, ..)
             | Job::SetStray(lane, ..) => *lane,
@@ -195,6 +225,11 @@ impl Job {
                     results: results.collect(),
                 })
             }
+            Job::Prepare(job) => JobDone::Prepared(PrepareDone {
+                id: job.id,
+                connection: job.connection,
+                prepared: job.patients.into_iter().map(Patient::treat).collect(),
+            }),
             Job::WriteCheckpoints(job) => JobDone::Checkpointed(job.lane, job.write()),
             Job::Identify(lane, dir, cluster_id) => JobDone::Done(lane, dir.write_cluster_id(&cluster_id)),
             Job::SetStray(lane, dir, log) => JobDone::Done(lane, dir.set_stray(&log).map(drop)),

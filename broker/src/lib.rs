@@ -20,6 +20,7 @@ pub mod node;
 mod outputs;
 mod partition;
 mod partitions;
+mod preparation;
 mod random;
 mod replicas;
 pub mod router;

@@ -22,6 +22,7 @@ use crate::job::{FoundOffset, Job, JobDone, ReadFailure};
 use crate::outputs::Outputs;
 use crate::partition::Advanced;
 use crate::partitions::{Partitions, Slot};
+use crate::preparation;
 use crate::random::Random;
 use crate::router::{Inbound, Outbound, Response};
 use crate::schedule::Schedule;
@@ -128,6 +129,8 @@ pub struct Node {
     pub(crate) found: BTreeMap<LogKey, Found>,
     /// Logs that are being removed: their lanes still have work on them.
     pub(crate) removing: BTreeMap<LogKey, Removing>,
+    /// Produce requests whose batches are being prepared, and those behind them.
+    pub(crate) preparing: BTreeMap<ConnectionId, preparation::Queue>,
     /// Topics that are being created because somebody named them.
     pub(crate) creating: BTreeSet<Str>,
     pub(crate) out: Outputs,
@@ -146,6 +149,7 @@ impl Node {
             }
             Event::Disconnected(id) => {
                 self.connections.remove(&id);
+                self.preparing.remove(&id);
                 self.acks.disconnect(id);
                 self.fetches.disconnect(id);
             }
@@ -161,6 +165,9 @@ impl Node {
                 if let Some(then) = self.lookups.remove(&done.id) {
                     then(self, done.results);
                 }
+            }
+            Event::Job(JobDone::Prepared(done)) => {
+                preparation::on_prepared(self, done.connection, done.id, done.prepared);
             }
             Event::Job(JobDone::Checkpointed(lane, result)) => self.on_checkpointed(lane, result),
             Event::Job(JobDone::Done(lane, result)) => {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use klamm_protocol::frame::{self, RequestHeader};
 use klamm_protocol::{DecodeError, Decoder, EncodeError, Message, Str, messages::*};
 
+use crate::api::old_fetch;
 use crate::api::produce::ProduceCall;
 
 /// One row: an API and the range of its versions that is served.
@@ -38,6 +39,9 @@ macro_rules! served {
         #[derive(Clone, Debug)]
         pub enum Response {
             $(#[doc = concat!("A ", stringify!($name), " response.")] $name($response),)*
+            /// The answer to a Fetch of versions 0 to 3, with the offsets asked for, partition by partition: its
+            /// records become message sets when it is encoded.
+            OldFetch(fetch::FetchResponse, Vec<i64>),
         }
 
         $(impl From<$response> for Response {
@@ -63,6 +67,10 @@ macro_rules! served {
             fn encode(&self, version: i16, correlation_id: i32) -> Result<Vec<Bytes>, EncodeError> {
                 match self {
                     $(Response::$name(body) => frame::encode_response($key, version, correlation_id, body),)*
+                    Response::OldFetch(body, offsets) => {
+                        let body = old_fetch::convert(body, offsets, version);
+                        frame::encode_response(FETCH, version, correlation_id, &body)
+                    }
                 }
             }
         }
@@ -70,8 +78,8 @@ macro_rules! served {
 }
 
 served! {
-    0 Produce 3..=13 ProduceCall => produce::ProduceResponse,
-    1 Fetch 4..=18 fetch::FetchRequest => fetch::FetchResponse,
+    0 Produce 0..=13 ProduceCall => produce::ProduceResponse,
+    1 Fetch 0..=18 fetch::FetchRequest => fetch::FetchResponse,
     2 ListOffsets 0..=11 list_offsets::ListOffsetsRequest => list_offsets::ListOffsetsResponse,
     3 Metadata 0..=13 metadata::MetadataRequest => metadata::MetadataResponse,
     8 OffsetCommit 0..=10 offset_commit::OffsetCommitRequest => offset_commit::OffsetCommitResponse,
@@ -174,6 +182,7 @@ fn of_client(id: &Option<Str>) -> String {
 }
 
 const PRODUCE: i16 = 0;
+const FETCH: i16 = 1;
 const API_VERSIONS: i16 = 18;
 
 /// Reads a frame (without its length).

@@ -163,6 +163,7 @@ impl Node {
             lookups: BTreeMap::new(),
             producer_ids: Default::default(),
             creating: Default::default(),
+            preparing: BTreeMap::new(),
             registration: Registration {
                 incarnation,
                 previous_epoch,

@@ -18,10 +18,13 @@ use crate::fetch_session::{Asked, Context, Told, TopicRef, Wanted};
 use crate::job::{Job, ReadFailure};
 use crate::node::Node;
 use crate::partition::Partition;
+use crate::router::Response;
 use crate::waiting::Patience;
 
 /// From this version on, topics are named by id (KIP-516).
 const TOPIC_IDS_SINCE: i16 = 13;
+/// From this version on, there are record batches; before it, message sets.
+const BATCHES_SINCE: i16 = 4;
 /// From this version on, clients know zstd (KIP-110).
 const ZSTD_SINCE: i16 = 10;
 /// From this version on, whoever asks the wrong broker is told the right one (KIP-951).
@@ -344,6 +347,10 @@ fn answer(node: &mut Node, call: FetchCall, outcomes: Vec<Outcome>) {
             .expect("a topic was just named")
             .partitions
             .push(data);
+    }
+    if call.caller.version < BATCHES_SINCE {
+        let offsets = call.wanted.iter().map(|wanted| wanted.offset).collect();
+        return node.answer(&call.caller, Response::OldFetch(response, offsets));
     }
     node.answer(&call.caller, response);
 }

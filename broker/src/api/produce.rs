@@ -3,18 +3,24 @@
 //! The bytes are parsed and checked in the connection's task ([`ProduceCall::decode`]); what is left here is to
 //! find the partition, assign offsets and wait. Each partition succeeds or fails on its own.
 
+use bytes::Bytes;
 use klamm_protocol::messages::produce::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceResponse, ProduceRequest, ProduceResponse,
     TopicProduceResponse,
 };
+use klamm_protocol::record::legacy::{self, LegacyError, UpRules};
 use klamm_protocol::record::{Batch, ProducedError, ProducedRules};
 use klamm_protocol::{DecodeError, Decoder, ErrorCode, Message, Str, ids::TopicId};
 use klamm_storage::LogKey;
 
 use crate::api::Caller;
 use crate::node::{Effect, Node};
+use crate::preparation;
 use crate::waiting::Patience;
 use crate::{CloseReason, Now};
+
+/// From this version on, there are record batches; before it, message sets.
+const BATCHES_SINCE: i16 = 3;
 
 /// From this version on, clients know zstd (KIP-110).
 const ZSTD_SINCE: i16 = 7;
@@ -103,18 +109,39 @@ impl From<ProducedError> for Rejected {
     }
 }
 
+impl From<LegacyError> for Rejected {
+    fn from(error: LegacyError) -> Self {
+        let code = match error {
+            LegacyError::Truncated
+            | LegacyError::Size { .. }
+            | LegacyError::Crc { .. }
+            | LegacyError::Fields => ErrorCode::CORRUPT_MESSAGE,
+            LegacyError::Codec { .. } => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+            LegacyError::LogAppendTime => ErrorCode::INVALID_TIMESTAMP,
+            LegacyError::Magic { .. }
+            | LegacyError::Inflate(_)
+            | LegacyError::Wrapper
+            | LegacyError::Empty
+            | LegacyError::MoreThanOne
+            | LegacyError::NoKey => ErrorCode::INVALID_RECORD,
+        };
+        Rejected {
+            code,
+            message: Some(error.to_string()),
+            record: None,
+        }
+    }
+}
+
 impl ProduceCall {
     /// Reads a request and checks every batch: CRC, counts, codec, and the records where they are not compressed.
+    /// The message sets of versions 0 to 2 become batches.
     ///
     /// # Errors
     /// What is no Produce request. Batches that may not be appended are no error of the request.
     pub fn decode(input: &mut Decoder, version: i16) -> Result<ProduceCall, DecodeError> {
         let frame_bytes = input.remaining();
         let request = ProduceRequest::decode(input, version)?;
-        let rules = ProducedRules {
-            zstd_allowed: version >= ZSTD_SINCE,
-            ..ProducedRules::default()
-        };
         let topics = request.topic_data.into_iter().map(|topic| ProduceTopic {
             name: topic.name,
             id: TopicId(topic.topic_id),
@@ -126,7 +153,7 @@ impl ProduceCall {
                     batch: read_batch(
                         partition.records.unwrap_or_default().to_bytes(),
                         frame_bytes,
-                        &rules,
+                        version,
                     ),
                 })
                 .collect(),
@@ -140,9 +167,20 @@ impl ProduceCall {
     }
 }
 
-fn read_batch(bytes: bytes::Bytes, frame_bytes: usize, rules: &ProducedRules) -> Result<Batch, Rejected> {
+fn read_batch(bytes: Bytes, frame_bytes: usize, version: i16) -> Result<Batch, Rejected> {
+    if version < BATCHES_SINCE {
+        return Ok(legacy::up_convert(bytes, &UpRules::default())?);
+    }
+    let rules = ProducedRules {
+        zstd_allowed: version >= ZSTD_SINCE,
+        ..ProducedRules::default()
+    };
     let mut batch = Batch::parse_produced(bytes)?;
-    batch.validate_produced(rules)?;
+    batch.validate_produced(&rules)?;
+    if batch.header().is_transactional() {
+        // Nobody could end the transaction, and readers would wait for that for ever.
+        return Err(ErrorCode::INVALID_TXN_STATE.into());
+    }
     // The log keeps batches in memory for its readers: a small one must not keep a large frame there.
     Ok(if batch.size() < frame_bytes / 2 {
         batch.detached()
@@ -177,8 +215,16 @@ impl Pending {
     }
 }
 
-/// Handles a request.
+/// Handles a request: appends what it carries, at once or behind what is still being prepared for the same
+/// connection.
 pub(crate) fn handle(node: &mut Node, caller: Caller, call: ProduceCall) {
+    if let Some((caller, call)) = preparation::prepare(node, caller, call) {
+        commit(node, caller, call);
+    }
+}
+
+/// Assigns offsets and appends, and answers when all is acknowledged.
+pub(crate) fn commit(node: &mut Node, caller: Caller, call: ProduceCall) {
     let acks_valid = matches!(call.acks, -1..=1);
     let mut response = ProduceResponse::default();
     let mut places = Vec::new();
@@ -263,7 +309,7 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, call: ProduceCall) {
     }
 }
 
-fn resolve(node: &Node, caller: &Caller, topic: &ProduceTopic) -> Result<TopicId, ErrorCode> {
+pub(crate) fn resolve(node: &Node, caller: &Caller, topic: &ProduceTopic) -> Result<TopicId, ErrorCode> {
     let found = if caller.version >= 13 {
         node.cluster
             .topic_by_id(topic.id)

@@ -6,7 +6,7 @@ use klamm_protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRe
 use klamm_protocol::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
-use klamm_protocol::record::{BatchBuilder, Batches, Compression};
+use klamm_protocol::record::{BatchBuilder, Batches, Compression, legacy};
 use klamm_protocol::{ErrorCode, Records};
 
 use super::{CLIENT, Harness, answered, batch};
@@ -431,4 +431,59 @@ fn a_failed_disk_takes_its_partitions_and_nothing_else() {
     let answer = partitions_of(harness.answer(request).expect("the other partition is written"));
     assert_eq!(answer[0].error_code, ErrorCode::KAFKA_STORAGE_ERROR);
     assert_eq!(answer[1].error_code, ErrorCode::NONE);
+}
+
+#[test]
+fn a_topic_with_a_codec_of_its_own_stores_every_batch_with_it_and_in_the_order_sent() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[("compression.type", "lz4")]);
+    append(&mut harness, &["a", "b"]);
+    append(&mut harness, &["c"]);
+    let response = fetched(harness.ask(11, &fetch(0, 0, 1)));
+    assert_eq!(values(&response), ["a", "b", "c"]);
+    let records = response.responses[0].partitions[0].records.clone().unwrap();
+    let first = Batches::new(records.to_bytes()).next().unwrap().unwrap();
+    assert_eq!(first.header().compression(), Some(Compression::Lz4));
+}
+
+#[test]
+fn a_compacted_topic_takes_no_record_without_a_key() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[("cleanup.policy", "compact")]);
+    let answer = partitions_of(harness.ask(9, &produce(-1, &[(0, batch(&["a"]))])));
+    assert_eq!(answer[0].error_code, ErrorCode::INVALID_RECORD);
+    assert_eq!(answer[0].record_errors[0].batch_index, 0);
+}
+
+#[test]
+fn nobody_begins_a_transaction_that_nobody_can_end() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    let mut batch = BatchBuilder::new(Compression::None);
+    batch
+        .producer(9, 0, 0)
+        .transactional()
+        .append(1_700_000_000_000, None, Some(b"a"));
+    let records = Records::from(batch.finish().to_bytes());
+    let answer = partitions_of(harness.ask(9, &produce(-1, &[(0, records)])));
+    assert_eq!(answer[0].error_code, ErrorCode::INVALID_TXN_STATE);
+}
+
+#[test]
+fn clients_of_message_sets_are_served_what_others_wrote_and_the_other_way_round() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    append(&mut harness, &["a", "b"]);
+    for (fetch_version, produce_version) in [(0, 0), (1, 1), (2, 2), (3, 2)] {
+        let old = harness.send(fetch_version, &fetch(1, 0, 1));
+        let set = harness.encoded_records(old);
+        let messages = legacy::read(set.clone(), 1 << 20).expect("a message set");
+        assert_eq!(messages[0].offset, 1, "what lies before is left out");
+        assert_eq!(messages[0].value.as_deref(), Some(&b"b"[..]));
+        let request = produce(-1, &[(0, Records::from(set))]);
+        let answer = partitions_of(harness.ask(produce_version, &request));
+        assert_eq!(answer[0].error_code, ErrorCode::NONE, "version {produce_version}");
+    }
+    let all = values(&fetched(harness.ask(11, &fetch(0, 0, 1))));
+    assert_eq!(&all[..3], ["a", "b", "b"]);
 }

@@ -31,6 +31,8 @@ pub(crate) struct Harness {
     now: Now,
     sequence: u64,
     answers: BTreeMap<u64, Response>,
+    /// The last answer as it goes onto the connection.
+    encoded: Bytes,
     /// How often each request was answered.
     times_answered: BTreeMap<u64, usize>,
     pub closed: Vec<(ConnectionId, CloseReason)>,
@@ -82,6 +84,7 @@ impl Harness {
             sequence: 0,
             answers: BTreeMap::new(),
             times_answered: BTreeMap::new(),
+            encoded: Bytes::new(),
             closed: Vec::new(),
             stopped: false,
             stalled: BTreeMap::new(),
@@ -119,7 +122,7 @@ impl Harness {
             let back = match effect {
                 Effect::Answer(id, outbound) => {
                     let encoded = router::encode(&outbound).expect("an answer fits its version");
-                    assert!(!encoded.is_empty());
+                    self.encoded = Bytes::from(encoded.concat());
                     *self.times_answered.entry(id.sequence).or_default() += 1;
                     self.answers.insert(id.sequence, outbound.response);
                     continue;
@@ -220,6 +223,22 @@ impl Harness {
         let times = self.times_answered.get(&sequence).copied().unwrap_or(0);
         assert!(times <= 1, "a request is answered once");
         self.answers.remove(&sequence)
+    }
+
+    /// The records of the first partition of the Fetch that was just answered, as they were encoded.
+    pub fn encoded_records(&mut self, sequence: u64) -> Bytes {
+        let Some(Response::OldFetch(_, _)) = self.answer(sequence) else {
+            panic!("not answered, or with batches");
+        };
+        // Without sessions and errors, the records are the last thing in the answer; their length stands before.
+        let encoded = self.encoded.clone();
+        let at = (0..encoded.len() - 4)
+            .find(|at| {
+                let length = i32::from_be_bytes(encoded[*at..at + 4].try_into().expect("four bytes"));
+                length > 0 && length as usize == encoded.len() - at - 4 && *at > 0
+            })
+            .expect("a length that reaches to the end");
+        encoded.slice(at + 4..)
     }
 
     /// Sends a request that is answered at once.
