@@ -1,0 +1,235 @@
+//! Kafka's own `kafka-dump-log` reads our files, while the log is open and in use.
+//!
+//! Wants `KLAMM_KAFKA`: a program that is called as `$KLAMM_KAFKA tool kafka-dump-log ARGS`. Without it the test
+//! says that it was skipped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex};
+
+use klamm_protocol::Uuid;
+use klamm_protocol::ids::TopicId;
+use klamm_protocol::record::control::end_transaction;
+use klamm_protocol::record::{Batch, BatchBuilder, Compression};
+use klamm_storage::lane::Lane;
+use klamm_storage::sys::{Fs, RealFs};
+use klamm_storage::{LaneDone, LaneJob, Log, LogConfig, LogKey, OpenFiles, OpenOptions, Tail};
+
+type Dones = Arc<(Mutex<Vec<LaneDone>>, Condvar)>;
+
+/// A log on the real disk with the real lane.
+struct Running {
+    log: Log,
+    lane: Lane,
+    dones: Dones,
+    in_flight: usize,
+}
+
+impl Running {
+    fn open(directory: &Path, config: LogConfig) -> Running {
+        let fs: Arc<dyn Fs> = Arc::new(RealFs);
+        let options = OpenOptions {
+            key: LogKey {
+                topic_id: TopicId(Uuid([3; 16])),
+                partition: 0,
+            },
+            directory: directory.to_owned(),
+            config,
+            tail: Tail::new(1 << 20),
+            open_files: Arc::new(OpenFiles::new(100)),
+            recovery_point: 0,
+            log_start_offset: 0,
+            clean: false,
+            now_ms: 1_700_000_000_000,
+        };
+        let log = Log::open(&fs, options).expect("the directory is fresh");
+        let dones = Dones::default();
+        let report = Arc::clone(&dones);
+        let lane = Lane::start(
+            "test",
+            fs,
+            1 << 20,
+            Box::new(move |done| {
+                report
+                    .0
+                    .lock()
+                    .expect("no test thread panics with it")
+                    .extend(done);
+                report.1.notify_one();
+            }),
+        );
+        Running {
+            log,
+            lane: lane.expect("threads start"),
+            dones,
+            in_flight: 0,
+        }
+    }
+
+    fn act(&mut self, act: impl FnOnce(&mut Log, &mut Vec<LaneJob>)) {
+        let mut jobs = Vec::new();
+        act(&mut self.log, &mut jobs);
+        self.in_flight += jobs.len();
+        self.lane.submit(jobs);
+    }
+
+    fn append(&mut self, batch: Batch) {
+        self.act(|log, jobs| {
+            log.append(vec![batch], 5, 1_700_000_000_000, jobs)
+                .expect("the log takes it");
+        });
+    }
+
+    fn settle(&mut self) {
+        while self.in_flight > 0 {
+            let dones = {
+                let (queue, wake) = &*self.dones;
+                let queue = queue.lock().expect("no test thread panics with it");
+                let mut queue = wake
+                    .wait_while(queue, |queue| queue.is_empty())
+                    .expect("as above");
+                std::mem::take(&mut *queue)
+            };
+            for done in dones {
+                assert_eq!(done.error(), None);
+                self.in_flight -= 1;
+                self.act(|log, jobs| {
+                    log.on_done(done, jobs);
+                });
+            }
+        }
+    }
+}
+
+fn fill(running: &mut Running) {
+    let codecs = [
+        Compression::None,
+        Compression::Gzip,
+        Compression::Snappy,
+        Compression::Lz4,
+        Compression::Zstd,
+    ];
+    for number in 0..400i32 {
+        let mut builder =
+            BatchBuilder::new(codecs[usize::try_from(number).expect("positive") % codecs.len()]);
+        match number % 3 {
+            0 => {}
+            1 => {
+                builder.producer(7, 0, number / 3 * 2);
+            }
+            _ => {
+                builder.producer(8, 0, number / 3 * 2).transactional();
+            }
+        }
+        for record in 0..2 {
+            let value = format!("value {number} {record} {}", "x".repeat(200));
+            let time = 1_700_000_000_000 + i64::from(number) * 10 + record;
+            builder.append(time, Some(b"key"), Some(value.as_bytes()));
+        }
+        running.append(builder.finish());
+        if number % 60 == 59 {
+            running.append(end_transaction(1_700_000_000_000, 8, 0, number % 120 == 59, 1));
+        }
+    }
+    running.settle();
+    running.act(|log, jobs| log.flush(jobs));
+    running.settle();
+}
+
+fn dump(kafka: &str, file: &Path, args: &[&str]) -> String {
+    let output = Command::new(kafka)
+        .args(["tool", "kafka-dump-log"])
+        .args(args)
+        .arg("--files")
+        .arg(file)
+        .output()
+        .expect("KLAMM_KAFKA names a program");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {text}{errors}", file.display());
+    for complaint in [
+        "mismatch",
+        "Non consecutive",
+        "non-consecutive",
+        "Exception",
+        "isvalid: false",
+        "corrupt",
+    ] {
+        assert!(
+            !text.contains(complaint) && !errors.contains(complaint),
+            "{}: {text}{errors}",
+            file.display()
+        );
+    }
+    text
+}
+
+#[test]
+fn kafka_reads_every_file_of_a_log_in_use() {
+    let Ok(kafka) = std::env::var("KLAMM_KAFKA") else {
+        eprintln!("skipped: KLAMM_KAFKA is not set");
+        return;
+    };
+    let temporary = tempfile::tempdir().expect("a temporary directory");
+    let directory = temporary.path().join("t-0");
+    let config = LogConfig {
+        segment_bytes: 32 * 1024,
+        index_interval_bytes: 1024,
+        ..LogConfig::default()
+    };
+    let mut running = Running::open(&directory, config);
+    fill(&mut running);
+    assert!(running.log.segment_count() > 2);
+
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&directory)
+        .expect("it is there")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
+    files.sort();
+    let of = |suffix: &'static str| {
+        files
+            .iter()
+            .filter(move |file| file.to_string_lossy().ends_with(suffix))
+    };
+    let (mut records, mut aborted, mut producers) = (0, 0, 0);
+    for file in of(".log") {
+        let text = dump(&kafka, file, &["--deep-iteration"]);
+        records += text.lines().filter(|line| line.starts_with("| offset:")).count();
+        assert!(text.contains("partitionLeaderEpoch: 5"), "{text}");
+    }
+    for file in of(".index").chain(of(".timeindex")) {
+        dump(&kafka, file, &[]);
+        dump(&kafka, file, &["--verify-index-only"]);
+    }
+    for file in of(".txnindex") {
+        aborted += dump(&kafka, file, &[]).matches("producerId: 8").count();
+    }
+    for file in of(".snapshot") {
+        producers += dump(&kafka, file, &[]).matches("producerId: ").count();
+    }
+    // 400 batches of two records and six markers, three of them aborts; each snapshot knows both producers.
+    assert_eq!((records, aborted), (806, 3));
+    assert_eq!(producers, 2 * of(".snapshot").count());
+}
+
+#[test]
+fn a_log_on_the_real_disk_comes_back() {
+    let temporary = tempfile::tempdir().expect("a temporary directory");
+    let directory = temporary.path().join("t-0");
+    let config = LogConfig {
+        segment_bytes: 32 * 1024,
+        index_interval_bytes: 1024,
+        ..LogConfig::default()
+    };
+    let mut running = Running::open(&directory, config.clone());
+    fill(&mut running);
+    let (end, segments) = (running.log.log_end_offset(), running.log.segment_count());
+    assert_eq!((end, running.log.recovery_point()), (806, 806));
+    drop(running);
+    let running = Running::open(&directory, config);
+    assert_eq!(
+        (running.log.log_end_offset(), running.log.segment_count()),
+        (end, segments)
+    );
+    assert_eq!(running.log.producer_count(), 2);
+}
