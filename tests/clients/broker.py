@@ -94,7 +94,7 @@ class Klamm:
         written = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [self.binary, "--config", config], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [self.binary, config], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self.bootstrap = f"127.0.0.1:{self._bound_port(written)}"
 
@@ -105,7 +105,7 @@ class Klamm:
             with open(self.log, "rb") as log:
                 log.seek(written)
                 text = log.read().decode(errors="replace")
-            found = re.search(r"listening on 127\.0\.0\.1:(\d+)", text)
+            found = re.search(r"listening on PLAINTEXT://127\.0\.0\.1:(\d+)", text)
             if found:
                 return int(found[1])
             if self.process.poll() is not None:
@@ -151,7 +151,9 @@ class Kafka:
         self._start([*port_args, *(f"{key}={value}" for key, value in self.settings.items())])
 
     def _start(self, args):
+        version = os.environ.get("KLAMM_KAFKA_VERSION")
         command = [self.launcher, "start", "--dir", self.dir, "--with", str(os.getpid()), *args]
+        command += ["--version", version] if version else []
         said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         told = dict(line.split("=", 1) for line in said.split() if "=" in line)
         self.bootstrap, self.pid = told["bootstrap"], int(told["pid"])
