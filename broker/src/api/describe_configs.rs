@@ -31,7 +31,7 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeConfigsRe
                 .into_iter()
                 .filter(|described| asked(described.setting.name));
             settings
-                .map(|described| result(described, synonyms, documentation))
+                .map(|described| result(described, caller.version, synonyms, documentation))
                 .collect()
         });
         let (configs, error) = match described {
@@ -95,14 +95,20 @@ fn describe(node: &Node, resource: &DescribeConfigsResource) -> Result<Vec<Descr
     }
 }
 
-fn result(described: Described, synonyms: bool, documentation: bool) -> DescribeConfigsResourceResult {
+fn result(
+    described: Described,
+    version: i16,
+    synonyms: bool,
+    documentation: bool,
+) -> DescribeConfigsResourceResult {
     let setting = described.setting;
     let synonyms = if synonyms { described.synonyms } else { Vec::new() };
     DescribeConfigsResourceResult {
         name: setting.name.into(),
         value: described.value.map(Str::from),
         read_only: described.read_only,
-        is_default: described.source == Source::Default,
+        // Version 0 says only this much about the source.
+        is_default: version == 0 && described.source == Source::Default,
         config_source: described.source as i8,
         is_sensitive: setting.is_sensitive(),
         synonyms: synonyms

@@ -186,6 +186,37 @@ fn a_setting_that_is_altered_is_described_and_obeyed() {
     );
 }
 
+/// The harness encodes every answer, so a field that a version lacks is noticed here.
+#[test]
+fn every_setting_of_a_topic_is_described_in_every_version() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    for version in 0..=4 {
+        let request = DescribeConfigsRequest {
+            resources: vec![DescribeConfigsResource {
+                resource_type: 2,
+                resource_name: "t".into(),
+                configuration_keys: None,
+            }],
+            include_synonyms: version >= 1,
+            include_documentation: version >= 3,
+        };
+        let answer = answered!(DescribeConfigs, harness.ask(version, &request));
+        let configs = &answer.results[0].configs;
+        let policy = configs
+            .iter()
+            .find(|config| *config.name == *"cleanup.policy")
+            .unwrap();
+        assert_eq!(policy.value.as_deref(), Some("delete"));
+        assert_eq!(
+            policy.is_default,
+            version == 0,
+            "told by the source from version 1 on"
+        );
+        assert_eq!(policy.config_source, 5);
+    }
+}
+
 #[test]
 fn producer_ids_are_given_out_once_even_over_a_restart() {
     let mut harness = Harness::new(&[]);
