@@ -20,31 +20,34 @@ def pytest_report_header():
     return f"client line {LINE}, against {against}"
 
 
-def started(restartable, **settings):
+def started(request, restartable, **settings):
     broker = brokers.start(restartable, **settings)
+    failed_before = request.session.testsfailed
     try:
         yield broker
         said = broker.log.read_text(errors="replace") if broker.log else ""
         assert "panicked" not in said, f"the broker panicked:\n{said[-4000:]}"
+        if request.session.testsfailed > failed_before:
+            print(f"the broker's log ends with\n{said[-4000:]}", file=sys.stderr)
     finally:
         broker.remove()
 
 
 @pytest.fixture(scope="session")
-def broker():
+def broker(request):
     """One broker for all tests of a session."""
     if bootstrap := os.environ.get("KLAMM_BOOTSTRAP"):
         yield brokers.External(bootstrap)
     else:
-        yield from started(restartable=False)
+        yield from started(request, restartable=False)
 
 
 @pytest.fixture
-def own_broker():
+def own_broker(request):
     """A broker for one test alone, which may kill it and start it again."""
     if os.environ.get("KLAMM_BOOTSTRAP"):
         pytest.skip("KLAMM_BOOTSTRAP names a broker that is not ours to stop")
-    yield from started(restartable=True)
+    yield from started(request, restartable=True)
 
 
 @pytest.fixture
