@@ -67,12 +67,13 @@ impl Default for CoordinatorConfig {
 
 /// The partition of `__consumer_offsets` that keeps a group, of `partitions` there are.
 ///
-/// Kafka: `Utils.abs(groupId.hashCode()) % partitions`, with Java's hash over UTF-16 code units.
+/// Kafka: `Utils.abs(groupId.hashCode()) % partitions`, with Java's hash over UTF-16 code units; the absolute value
+/// of the smallest number is 0 there.
 pub fn partition_of_group(group: &str, partitions: i32) -> i32 {
     let hash = group.encode_utf16().fold(0i32, |hash, unit| {
         hash.wrapping_mul(31).wrapping_add(i32::from(unit))
     });
-    (hash & i32::MAX) % partitions
+    hash.checked_abs().unwrap_or(0) % partitions
 }
 
 #[cfg(test)]
@@ -89,8 +90,8 @@ mod tests {
 
     #[test]
     fn a_group_lies_where_kafka_looks_for_it() {
-        // Read off a running Kafka 4.4 with 50 partitions.
-        for (group, partition) in [("g", 3), ("j", 6), ("", 0)] {
+        // Read off a running Kafka 4.4 with 50 partitions. The hash of "simple" is below zero.
+        for (group, partition) in [("g", 3), ("j", 6), ("", 0), ("simple", 26)] {
             assert_eq!(partition_of_group(group, 50), partition, "{group:?}");
         }
         // "polygenelubricants".hashCode() is i32::MIN in Java, whose absolute value is not a number.
