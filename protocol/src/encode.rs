@@ -43,7 +43,7 @@ pub enum EncodeError {
 ///
 /// One pass: nothing is measured beforehand. The size of a tagged field is put in front of its content
 /// afterwards; within a tagged field everything is copied, so that its content is contiguous.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Encoder {
     small: Vec<u8>,
     /// Bytes taken by reference, each with the position in `small` before which it stands. Ascending.
@@ -57,9 +57,18 @@ impl Encoder {
     /// piece in a vectored write.
     pub const MIN_REFERENCE_BYTES: usize = 1024;
 
+    /// Room made at once: most messages are smaller.
+    const INITIAL_BYTES: usize = 256;
+
     /// Nothing written yet.
     pub fn new() -> Encoder {
-        Encoder::default()
+        let small = Vec::with_capacity(Encoder::INITIAL_BYTES);
+        Encoder {
+            small,
+            large: Vec::new(),
+            large_len: 0,
+            tagged_depth: 0,
+        }
     }
 
     /// Bytes written so far.
@@ -284,6 +293,12 @@ impl Encoder {
         };
         self.unsigned_varint(value);
         Ok(())
+    }
+}
+
+impl Default for Encoder {
+    fn default() -> Encoder {
+        Encoder::new()
     }
 }
 
