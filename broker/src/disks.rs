@@ -35,6 +35,8 @@ pub(crate) struct Disk {
     unopened: BTreeMap<(String, i32), Points>,
     /// Checkpoints are being written.
     writing: bool,
+    /// Logs that jobs are opening.
+    opening: BTreeSet<(String, i32)>,
     /// Logs that cannot be created yet, because another one had their name.
     held: Vec<OpenLog>,
 }
@@ -77,6 +79,7 @@ impl Disk {
             named: points.keys().cloned().collect(),
             unopened: points.clone(),
             writing: false,
+            opening: BTreeSet::new(),
             held: Vec::new(),
         }
     }
@@ -84,6 +87,7 @@ impl Disk {
     /// A log is open, or cannot be: from now on it speaks for itself.
     pub fn opened(&mut self, name: &(String, i32)) {
         self.unopened.remove(name);
+        self.opening.remove(name);
     }
 
     /// Whether nothing is being written here any more.
@@ -95,16 +99,17 @@ impl Disk {
 impl Node {
     /// Opens a log by a job. A `fresh` one is created, once nothing is left of an older log of its name.
     pub(crate) fn open_by_job(&mut self, fresh: bool, job: OpenLog) {
+        let lane = job.lane;
         if !fresh {
+            self.disk_mut(lane).opening.insert(job.name.clone());
             return self.push_job(Job::OpenLog(job));
         }
-        let lane = job.lane;
         self.disk_mut(lane).held.push(job);
         self.release_held(lane);
     }
 
     /// Creates the logs whose names are free now.
-    fn release_held(&mut self, lane: LaneId) {
+    pub(crate) fn release_held(&mut self, lane: LaneId) {
         let leaving: BTreeSet<&(String, i32)> = self
             .removing
             .values()
@@ -120,9 +125,11 @@ impl Node {
         let mut known = false;
         for job in std::mem::take(&mut disk.held) {
             known |= disk.named.contains(&job.name);
-            if leaving.contains(&job.name) || disk.named.contains(&job.name) {
+            let taken = leaving.contains(&job.name) || disk.opening.contains(&job.name);
+            if taken || disk.named.contains(&job.name) {
                 disk.held.push(job);
             } else {
+                disk.opening.insert(job.name.clone());
                 free.push(job);
             }
         }

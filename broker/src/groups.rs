@@ -54,15 +54,19 @@ impl Groups {
         self.coordinator.next_deadline_ms()
     }
 
-    /// `__consumer_offsets` is there. Its number of partitions decides where groups live, whatever the settings
-    /// say by now.
-    pub fn topic_created(&mut self, topic: TopicId, partitions: usize) {
+    /// This is `__consumer_offsets`. Its number of partitions decides where groups live, whatever the settings say
+    /// by now. Says whether that has changed: then everything has to be loaded anew.
+    pub fn topic_is(&mut self, topic: TopicId, partitions: usize) -> bool {
         let partitions = i32::try_from(partitions).expect("partitions are counted in 32 bits");
-        if partitions != self.config.partitions {
-            self.config.partitions = partitions;
-            self.coordinator = Coordinator::new(self.config.clone(), self.seed);
-        }
         self.topic = Some(topic);
+        if partitions == self.config.partitions {
+            return false;
+        }
+        for partition in 0..self.config.partitions {
+            self.unload(partition);
+        }
+        self.config.partitions = partitions;
+        true
     }
 
     /// Whether this is a partition of `__consumer_offsets`.
@@ -183,6 +187,16 @@ pub(crate) fn reload(node: &mut Node, key: LogKey) {
     node.groups.coordinator.failed(key.partition);
     if node.partitions.get_online(&key).is_ok() {
         load(node, key);
+    }
+}
+
+/// Groups live in other partitions from now on: a new coordinator loads all that are open.
+pub(crate) fn load_all(node: &mut Node, topic_id: TopicId) {
+    // What the old one still has to say goes first.
+    follow(node);
+    node.groups.coordinator = Coordinator::new(node.groups.config.clone(), node.groups.seed);
+    for partition in 0..node.groups.config.partitions {
+        load(node, LogKey { topic_id, partition });
     }
 }
 

@@ -70,8 +70,9 @@ impl Partition {
         leader_epoch: i32,
         in_sync_replicas: usize,
         config: Arc<TopicConfig>,
-        log: Log,
+        mut log: Log,
     ) -> Self {
+        log.assign_leader_epoch(leader_epoch);
         let high_watermark = log.log_end_offset();
         Partition {
             topic,
@@ -84,6 +85,12 @@ impl Partition {
             high_watermark,
             unacknowledged: VecDeque::new(),
         }
+    }
+
+    /// This broker leads it in this epoch from now on.
+    pub fn lead(&mut self, leader_epoch: i32) {
+        self.leader_epoch = leader_epoch;
+        self.log.assign_leader_epoch(leader_epoch);
     }
 
     /// What every in-sync replica has; readers see nothing beyond.

@@ -58,8 +58,8 @@ impl Node {
 
     /// Opens the partitions of a topic that belong here, and lets those that serve know who leads them.
     pub(crate) fn host_topic(&mut self, topic: &Topic) {
-        if *topic.name == *CONSUMER_OFFSETS {
-            self.groups.topic_created(topic.id, topic.partitions.len());
+        if *topic.name == *CONSUMER_OFFSETS && self.groups.topic_is(topic.id, topic.partitions.len()) {
+            groups::load_all(self, topic.id);
         }
         let this = BrokerId(self.config.node_id);
         for (partition, index) in topic.partitions.iter().zip(0..) {
@@ -72,7 +72,7 @@ impl Node {
             };
             match self.partitions.get_mut(&key) {
                 Some(Slot::Online(online)) => {
-                    online.leader_epoch = partition.leader_epoch;
+                    online.lead(partition.leader_epoch);
                     online.in_sync_replicas = partition.isr.len();
                 }
                 // An opened log takes its epoch from the image of that moment.
@@ -159,11 +159,13 @@ impl Node {
             result,
         }: Opened,
     ) {
+        self.disk_mut(lane).opened(&name);
         let Some(Slot::Opening(_)) = self.partitions.get(&key) else {
             // Deleted while it was being opened.
             if let Ok(log) = result {
                 self.delete_log(key, lane, name, log);
             }
+            self.release_held(lane);
             return self.go_on_stopping();
         };
         let topic = self.cluster.topic_by_id(key.topic_id).cloned();
@@ -173,7 +175,6 @@ impl Node {
                 .get(usize::try_from(key.partition).ok()?)
                 .map(|place| (topic, place))
         });
-        self.disk_mut(lane).opened(&name);
         match (result, place) {
             (Ok(log), Some((topic, place))) => {
                 let config = self.topic_config(topic);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use klamm_consensus::{ControllerRequest, NewTopic, Partition, Topic};
+use klamm_consensus::{ControllerRequest, ControllerResponse, NewTopic, Partition, Topic};
 use klamm_protocol::ids::TopicId;
 use klamm_protocol::messages::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
@@ -14,7 +14,7 @@ use klamm_protocol::messages::metadata::{
 use klamm_protocol::{ErrorCode, Str};
 use klamm_storage::LogKey;
 
-use crate::api::Caller;
+use crate::api::{Caller, refusal};
 use crate::cluster::{CONSUMER_OFFSETS, is_internal};
 use crate::node::Node;
 use crate::partitions::Slot;
@@ -204,8 +204,18 @@ pub(crate) fn auto_create(node: &mut Node, name: &Str) {
         topics: vec![topic],
         validate_only: false,
     };
-    node.ask_controller(request, AUTO_CREATE_TIMEOUT_MS, move |node, _| {
+    node.ask_controller(request, AUTO_CREATE_TIMEOUT_MS, move |node, answer| {
         node.creating.remove(&name);
+        let refused = match answer {
+            Ok(ControllerResponse::CreateTopics(mut results)) => {
+                results.pop().and_then(|(_, result)| result.err())
+            }
+            other => Some(refusal(other)),
+        };
+        if let Some(refusal) = refused.filter(|refusal| refusal.code != ErrorCode::TOPIC_ALREADY_EXISTS) {
+            let (code, message) = (refusal.code, refusal.message);
+            tracing::warn!(topic = %&*name, ?code, ?message, "a topic that was asked for is not created");
+        }
     });
 }
 

@@ -43,6 +43,20 @@ fn append(harness: &mut Harness, values: &[&str]) -> i64 {
     answer[0].base_offset
 }
 
+fn delete_topic(harness: &mut Harness) {
+    let state = DeleteTopicState {
+        name: Some("t".into()),
+        ..Default::default()
+    };
+    let request = DeleteTopicsRequest {
+        topics: vec![state],
+        timeout_ms: 1_000,
+        ..Default::default()
+    };
+    let deleted = answered!(DeleteTopics, harness.ask(6, &request));
+    assert_eq!(deleted.responses[0].error_code, ErrorCode::NONE);
+}
+
 fn fetch(offset: i64, max_wait_ms: i32, min_bytes: i32) -> FetchRequest {
     FetchRequest {
         max_wait_ms,
@@ -282,17 +296,7 @@ fn deleting_a_topic_wakes_those_who_wait_for_it() {
     let waiting = harness.send(11, &fetch(0, 10_000, 1));
     harness.stall_lanes();
     let producing = harness.send(9, &produce(-1, &[(0, batch(&["a"]))]));
-    let state = DeleteTopicState {
-        name: Some("t".into()),
-        ..Default::default()
-    };
-    let request = DeleteTopicsRequest {
-        topics: vec![state],
-        timeout_ms: 1_000,
-        ..Default::default()
-    };
-    let deleted = answered!(DeleteTopics, harness.ask(6, &request));
-    assert_eq!(deleted.responses[0].error_code, ErrorCode::NONE);
+    delete_topic(&mut harness);
     let response = fetched(harness.answer(waiting).expect("nothing more will come"));
     assert_eq!(
         response.responses[0].partitions[0].error_code,
@@ -486,4 +490,98 @@ fn clients_of_message_sets_are_served_what_others_wrote_and_the_other_way_round(
     }
     let all = values(&fetched(harness.ask(11, &fetch(0, 0, 1))));
     assert_eq!(&all[..3], ["a", "b", "b"]);
+}
+
+#[test]
+fn what_is_not_in_memory_is_read_from_the_disk_and_waited_for_all_the_same() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    append(&mut harness, &["a"]);
+    let mut harness = harness.restart();
+    assert_eq!(values(&fetched(harness.ask(11, &fetch(0, 0, 1)))), ["a"]);
+    let one = batch(&["a"]).len() as i32;
+    let request = harness.send(11, &fetch(0, 10_000, 2 * one));
+    assert!(harness.answer(request).is_none(), "the disk has too little");
+    append(&mut harness, &["b"]);
+    // The newest batch is in memory, the oldest is not: one answer gives what comes first.
+    assert_eq!(values(&fetched(harness.answer(request).expect("enough")))[0], "a");
+}
+
+#[test]
+fn a_topic_that_is_made_anew_has_nothing_of_the_one_before() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    append(&mut harness, &["a", "b"]);
+    harness.pass_ms(120_000);
+    delete_topic(&mut harness);
+    harness.create_topic("t", 1, &[]);
+    let points = harness.file("/a/recovery-point-offset-checkpoint")
+        + &harness.file("/b/recovery-point-offset-checkpoint");
+    assert!(
+        !points.contains("t 0 2"),
+        "a checkpoint still tells of the old log: {points:?}"
+    );
+    assert_eq!(append(&mut harness, &["c"]), 0);
+    let mut harness = harness.restart();
+    assert_eq!(values(&fetched(harness.ask(11, &fetch(0, 0, 1)))), ["c"]);
+}
+
+#[test]
+fn a_topic_can_be_made_anew_while_the_old_log_is_still_going() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    append(&mut harness, &["a"]);
+    harness.stall_lanes();
+    delete_topic(&mut harness);
+    let created = harness.send(7, &super::create_topic_request("t", 1, &[]));
+    assert!(harness.answer(created).is_none(), "its directory is not free");
+    harness.resume_lanes();
+    answered!(CreateTopics, harness.answer(created).expect("free and open"));
+    assert_eq!(append(&mut harness, &["b"]), 0);
+}
+
+#[test]
+fn records_are_synced_when_flush_ms_is_over() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[("flush.ms", "500")]);
+    append(&mut harness, &["a"]);
+    let key = *harness.node.partitions.iter().next().unwrap().0;
+    let point = |harness: &Harness| {
+        harness
+            .node
+            .partitions
+            .get_online(&key)
+            .unwrap()
+            .log
+            .recovery_point()
+    };
+    harness.pass_ms(499);
+    assert_eq!(point(&harness), 0);
+    harness.pass_ms(1);
+    assert_eq!(point(&harness), 1);
+}
+
+#[test]
+fn old_records_go_when_their_time_is_over() {
+    let mut harness = Harness::new(&[("log.retention.check.interval.ms", "1000")]);
+    harness.create_topic("t", 1, &[("retention.ms", "5000")]);
+    append(&mut harness, &["a"]);
+    harness.pass_ms(4_000);
+    assert_eq!(values(&fetched(harness.ask(11, &fetch(0, 0, 1)))), ["a"]);
+    harness.pass_ms(3_000);
+    let response = fetched(harness.ask(11, &fetch(0, 0, 1)));
+    assert_eq!(
+        response.responses[0].partitions[0].error_code,
+        ErrorCode::OFFSET_OUT_OF_RANGE
+    );
+}
+
+#[test]
+fn a_log_that_no_topic_owns_is_put_aside() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    harness.make_dir("/b/stranger-0");
+    let harness = harness.restart();
+    assert!(!harness.names("/b").contains(&"stranger-0".to_owned()));
+    assert!(harness.names("/b").iter().any(|name| name.ends_with("-stray")));
 }

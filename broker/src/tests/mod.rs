@@ -5,6 +5,7 @@ mod groups;
 mod log;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,8 +14,8 @@ use klamm_protocol::messages::create_topics::{CreatableTopic, CreatableTopicConf
 use klamm_protocol::record::{BatchBuilder, Compression};
 use klamm_protocol::{ErrorCode, Message, Records, Str};
 use klamm_storage::lane;
-use klamm_storage::sys::Fs;
 use klamm_storage::sys::memory::MemoryFs;
+use klamm_storage::sys::{self, Fs};
 
 use crate::config::{Assignment, Origin, load};
 use crate::router::{self, Response};
@@ -253,26 +254,51 @@ impl Harness {
     }
 
     pub fn try_create_topic(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> ErrorCode {
-        let configs = configs.iter().map(|(name, value)| CreatableTopicConfig {
-            name: (*name).to_owned().into(),
-            value: Some((*value).to_owned().into()),
-        });
-        let topic = CreatableTopic {
-            name: name.to_owned().into(),
-            num_partitions: partitions,
-            replication_factor: 1,
-            configs: configs.collect(),
-            ..CreatableTopic::default()
-        };
-        let request = CreateTopicsRequest {
-            topics: vec![topic],
-            timeout_ms: 1_000,
-            ..Default::default()
-        };
-        match self.ask(7, &request) {
+        match self.ask(7, &create_topic_request(name, partitions, configs)) {
             Response::CreateTopics(response) => response.topics[0].error_code,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// What stands in a small file.
+    pub fn file(&self, path: &str) -> String {
+        let bytes = sys::read_all(&*self.fs, Path::new(path), 1 << 20).expect("the file is there");
+        String::from_utf8(bytes).expect("text")
+    }
+
+    /// The names in a directory.
+    pub fn names(&self, path: &str) -> Vec<String> {
+        let entries = self.fs.list_dir(Path::new(path)).expect("the directory is there");
+        entries.into_iter().map(|entry| entry.name).collect()
+    }
+
+    pub fn make_dir(&self, path: &str) {
+        self.fs
+            .create_dir(Path::new(path))
+            .expect("a directory can be made");
+    }
+}
+
+pub(crate) fn create_topic_request(
+    name: &str,
+    partitions: i32,
+    configs: &[(&str, &str)],
+) -> CreateTopicsRequest {
+    let configs = configs.iter().map(|(name, value)| CreatableTopicConfig {
+        name: (*name).to_owned().into(),
+        value: Some((*value).to_owned().into()),
+    });
+    let topic = CreatableTopic {
+        name: name.to_owned().into(),
+        num_partitions: partitions,
+        replication_factor: 1,
+        configs: configs.collect(),
+        ..CreatableTopic::default()
+    };
+    CreateTopicsRequest {
+        topics: vec![topic],
+        timeout_ms: 1_000,
+        ..Default::default()
     }
 }
 
