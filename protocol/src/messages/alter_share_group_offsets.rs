@@ -37,7 +37,8 @@ pub struct AlterShareGroupOffsetsRequestPartition {
 pub struct AlterShareGroupOffsetsResponse {
     /// How long the client is held back for a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND, GROUP_AUTHORIZATION_FAILED, and those of the coordinator.
+    /// NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND, INVALID_REQUEST, KAFKA_STORAGE_ERROR, GROUP_AUTHORIZATION_FAILED, and those
+    /// of the coordinator.
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "0+", default = "null")]

@@ -26,8 +26,8 @@ pub struct ConsumerGroupDescribeResponse {
 /// A group.
 #[derive(Clone, Debug, PartialEq, Struct)]
 pub struct DescribedGroup {
-    /// GROUP_ID_NOT_FOUND, INVALID_GROUP_ID, GROUP_AUTHORIZATION_FAILED, TOPIC_AUTHORIZATION_FAILED, and those of the
-    /// coordinator.
+    /// GROUP_ID_NOT_FOUND, INVALID_GROUP_ID, INVALID_REQUEST, GROUP_AUTHORIZATION_FAILED, TOPIC_AUTHORIZATION_FAILED,
+    /// and those of the coordinator.
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "0+", default = "null")]

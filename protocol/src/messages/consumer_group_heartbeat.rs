@@ -53,9 +53,9 @@ pub struct TopicPartitions {
 pub struct ConsumerGroupHeartbeatResponse {
     /// How long the client is held back for a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// UNKNOWN_MEMBER_ID, FENCED_MEMBER_EPOCH, UNSUPPORTED_ASSIGNOR, UNRELEASED_INSTANCE_ID, FENCED_INSTANCE_ID,
-    /// GROUP_MAX_SIZE_REACHED, INVALID_REGULAR_EXPRESSION (version 1), INVALID_REQUEST, GROUP_AUTHORIZATION_FAILED,
-    /// TOPIC_AUTHORIZATION_FAILED, and those of the coordinator.
+    /// UNKNOWN_MEMBER_ID, GROUP_ID_NOT_FOUND, FENCED_MEMBER_EPOCH, UNSUPPORTED_ASSIGNOR, UNRELEASED_INSTANCE_ID,
+    /// FENCED_INSTANCE_ID, GROUP_MAX_SIZE_REACHED, INVALID_REGULAR_EXPRESSION (version 1), INVALID_REQUEST,
+    /// GROUP_AUTHORIZATION_FAILED, TOPIC_AUTHORIZATION_FAILED, and those of the coordinator.
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "0+", default = "null")]

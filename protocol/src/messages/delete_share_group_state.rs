@@ -51,6 +51,7 @@ pub struct DeleteStateResult {
 pub struct PartitionResult {
     /// The partition.
     pub partition: i32,
+    /// FENCED_STATE_EPOCH, UNKNOWN_TOPIC_OR_PARTITION, GROUP_ID_NOT_FOUND, INVALID_REQUEST,
     /// CLUSTER_AUTHORIZATION_FAILED, and those of the coordinator.
     pub error_code: ErrorCode,
     /// The error in words, or null.

@@ -24,7 +24,7 @@ pub struct DescribeClusterRequest {
 pub struct DescribeClusterResponse {
     /// How long the client is held back for a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// MISMATCHED_ENDPOINT_TYPE, UNSUPPORTED_ENDPOINT_TYPE, INVALID_REQUEST, REBOOTSTRAP_REQUIRED.
+    /// MISMATCHED_ENDPOINT_TYPE, UNSUPPORTED_ENDPOINT_TYPE, UNSUPPORTED_VERSION.
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "0+", default = "null")]

@@ -47,7 +47,7 @@ pub struct DescribeShareGroupOffsetsResponseGroup {
     pub group_id: Str,
     /// Answers by topic.
     pub topics: Vec<DescribeShareGroupOffsetsResponseTopic>,
-    /// GROUP_ID_NOT_FOUND, GROUP_AUTHORIZATION_FAILED, and those of the coordinator.
+    /// GROUP_ID_NOT_FOUND, INVALID_REQUEST, GROUP_AUTHORIZATION_FAILED, and those of the coordinator.
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "0+", default = "null")]

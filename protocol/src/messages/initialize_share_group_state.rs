@@ -55,7 +55,8 @@ pub struct InitializeStateResult {
 pub struct PartitionResult {
     /// The partition.
     pub partition: i32,
-    /// FENCED_STATE_EPOCH, CLUSTER_AUTHORIZATION_FAILED, and those of the coordinator.
+    /// FENCED_STATE_EPOCH, INVALID_REQUEST,
+    /// CLUSTER_AUTHORIZATION_FAILED, and those of the coordinator.
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "0+", default = "null")]

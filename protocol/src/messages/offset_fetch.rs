@@ -73,7 +73,7 @@ pub struct OffsetFetchResponse {
     #[field(versions = "0-7")]
     pub topics: Vec<OffsetFetchResponseTopic>,
     /// For the group: GROUP_AUTHORIZATION_FAILED, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE,
-    /// COORDINATOR_LOAD_IN_PROGRESS. Versions 0 and 1 say it with each partition.
+    /// COORDINATOR_LOAD_IN_PROGRESS, GROUP_ID_NOT_FOUND. Versions 0 and 1 say it with each partition.
     #[field(versions = "2-7", default = "0", ignorable)]
     pub error_code: ErrorCode,
     /// Offsets by group.

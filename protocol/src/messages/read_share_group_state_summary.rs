@@ -53,7 +53,8 @@ pub struct ReadStateSummaryResult {
 pub struct PartitionResult {
     /// The partition.
     pub partition: i32,
-    /// FENCED_LEADER_EPOCH, UNKNOWN_TOPIC_OR_PARTITION, CLUSTER_AUTHORIZATION_FAILED, and those of the coordinator.
+    /// FENCED_LEADER_EPOCH, UNKNOWN_TOPIC_OR_PARTITION, GROUP_ID_NOT_FOUND, INVALID_REQUEST,
+    /// CLUSTER_AUTHORIZATION_FAILED, and those of the coordinator.
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "0+", default = "null")]

@@ -85,7 +85,8 @@ pub struct ShareAcknowledgeTopicResponse {
 pub struct PartitionData {
     /// The partition.
     pub partition_index: i32,
-    /// INVALID_RECORD_STATE, NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_ID, TOPIC_AUTHORIZATION_FAILED, ...
+    /// INVALID_RECORD_STATE, NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION,
+    /// TOPIC_AUTHORIZATION_FAILED, KAFKA_STORAGE_ERROR.
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "0+", default = "null")]

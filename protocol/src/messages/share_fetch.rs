@@ -116,7 +116,8 @@ pub struct ShareFetchableTopicResponse {
 pub struct PartitionData {
     /// The partition.
     pub partition_index: i32,
-    /// NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_ID, TOPIC_AUTHORIZATION_FAILED, ...
+    /// NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION, TOPIC_AUTHORIZATION_FAILED,
+    /// KAFKA_STORAGE_ERROR, CORRUPT_MESSAGE.
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "0+", default = "null")]

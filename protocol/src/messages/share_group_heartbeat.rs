@@ -29,8 +29,8 @@ pub struct ShareGroupHeartbeatRequest {
 pub struct ShareGroupHeartbeatResponse {
     /// How long the client is held back for a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// UNKNOWN_MEMBER_ID, FENCED_MEMBER_EPOCH, GROUP_MAX_SIZE_REACHED, INVALID_REQUEST, the authorizations, and those
-    /// of the coordinator.
+    /// UNKNOWN_MEMBER_ID, GROUP_ID_NOT_FOUND, FENCED_MEMBER_EPOCH, GROUP_MAX_SIZE_REACHED, INVALID_REQUEST, the
+    /// authorizations, and those of the coordinator.
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "0+", default = "null")]

@@ -31,7 +31,7 @@ pub struct StreamsGroupDescribeResponse {
 /// A group.
 #[derive(Clone, Debug, PartialEq, Struct)]
 pub struct DescribedGroup {
-    /// GROUP_ID_NOT_FOUND, INVALID_GROUP_ID, the authorizations, and those of the coordinator.
+    /// GROUP_ID_NOT_FOUND, INVALID_GROUP_ID, INVALID_REQUEST, the authorizations, and those of the coordinator.
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "0+", default = "null")]

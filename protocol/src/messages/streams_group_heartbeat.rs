@@ -152,7 +152,7 @@ pub struct TaskIds {
 pub struct StreamsGroupHeartbeatResponse {
     /// How long the client is held back for a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// UNKNOWN_MEMBER_ID, FENCED_MEMBER_EPOCH, UNRELEASED_INSTANCE_ID, GROUP_MAX_SIZE_REACHED,
+    /// UNKNOWN_MEMBER_ID, GROUP_ID_NOT_FOUND, FENCED_MEMBER_EPOCH, UNRELEASED_INSTANCE_ID, GROUP_MAX_SIZE_REACHED,
     /// STREAMS_INVALID_TOPOLOGY, STREAMS_INVALID_TOPOLOGY_EPOCH, STREAMS_TOPOLOGY_FENCED, INVALID_REQUEST, the
     /// authorizations, and those of the coordinator.
     pub error_code: ErrorCode,
@@ -198,8 +198,8 @@ pub struct StreamsGroupHeartbeatResponse {
 /// Something wrong or special with the group.
 #[derive(Clone, Debug, PartialEq, Struct)]
 pub struct Status {
-    /// 0 stale topology, 1 missing source topics, 2 incorrectly partitioned topics, 3 missing internal topics, 4 all
-    /// members shut down, 5 assignment delayed.
+    /// 0 stale topology, 1 missing source topics, 2 incorrectly partitioned topics, 3 missing internal topics, 4 the
+    /// application shuts down, 5 assignment delayed, 6 missing client tags (version 1).
     pub status_code: i8,
     /// In words.
     pub status_detail: Str,

@@ -68,8 +68,8 @@ pub struct TopologyDescriptionGlobalStore {
 pub struct StreamsGroupTopologyDescriptionUpdateResponse {
     /// How long the client is held back for a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// UNKNOWN_MEMBER_ID, STREAMS_TOPOLOGY_DESCRIPTION_UPDATE_FAILED, GROUP_AUTHORIZATION_FAILED, and those of the
-    /// coordinator.
+    /// UNKNOWN_MEMBER_ID, GROUP_ID_NOT_FOUND, INVALID_REQUEST, STREAMS_TOPOLOGY_DESCRIPTION_UPDATE_FAILED,
+    /// UNSUPPORTED_VERSION (no place to store it), GROUP_AUTHORIZATION_FAILED, and those of the coordinator.
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "0+", default = "null")]

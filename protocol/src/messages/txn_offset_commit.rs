@@ -85,7 +85,10 @@ pub struct TxnOffsetCommitResponseTopic {
 pub struct TxnOffsetCommitResponsePartition {
     /// The partition.
     pub partition_index: i32,
-    /// As in OffsetCommit; also INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, TRANSACTION_ABORTABLE (version 4), and
-    /// from version 3 on ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID and FENCED_INSTANCE_ID.
+    /// Of the producer: INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, INVALID_TXN_STATE,
+    /// TRANSACTION_ABORTABLE (version 4), TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Of the group:
+    /// GROUP_AUTHORIZATION_FAILED, from version 3 on ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID and FENCED_INSTANCE_ID,
+    /// GROUP_ID_NOT_FOUND, STALE_MEMBER_EPOCH, and those of the coordinator. Of the offset:
+    /// UNKNOWN_TOPIC_OR_PARTITION, TOPIC_AUTHORIZATION_FAILED, OFFSET_METADATA_TOO_LARGE, UNKNOWN_TOPIC_ID (6).
     pub error_code: ErrorCode,
 }

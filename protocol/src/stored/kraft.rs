@@ -353,7 +353,7 @@ pub struct NoOpRecord {}
 #[derive(Clone, Debug, PartialEq, Message)]
 #[message(kind = "data", key = 21, versions = "0", flexible = "0+")]
 pub struct ZkMigrationStateRecord {
-    /// 0 none, 1 before, 2 under way, 3 over, 4 finished.
+    /// 0 never with ZooKeeper, 1 before, 2 under way, 3 over, 4 still with ZooKeeper.
     pub zk_migration_state: i8,
 }
 
