@@ -2,6 +2,7 @@
 //! partitions, by jobs, while it already answers.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -44,9 +45,14 @@ pub enum StartError {
     /// A log directory cannot be used.
     #[error(transparent)]
     LogDir(#[from] LogDirError),
-    /// None of the log directories can be used.
-    #[error("no log directory can be used")]
-    NoLogDir,
+    /// None of the log directories can be used; this is about the last of them.
+    #[error("data directory {path} cannot be used: {error}{}", advice(error))]
+    NoLogDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
     /// The metadata log cannot be opened.
     #[error("the metadata log cannot be opened: {0}")]
     Metadata(#[from] klamm_consensus::OpenError),
@@ -60,6 +66,20 @@ pub enum StartError {
         /// The cluster of the metadata log.
         ours: String,
     },
+}
+
+/// What to do about a directory that cannot be used.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => ". Let this user write there, or name another in log.dirs",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            ". Mount the disk for writing, or name another directory in log.dirs"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            ". Make room, or name another disk in log.dirs"
+        }
+        _ => ". Name another in log.dirs",
+    }
 }
 
 type PointsByName = BTreeMap<(String, i32), Points>;
@@ -78,8 +98,9 @@ impl Node {
         let mut disks = Vec::new();
         let mut found = BTreeMap::new();
         let mut strays = Vec::new();
+        let mut unusable = Vec::new();
         for (path, lane) in config.log_dirs.iter().zip((0..).map(LaneId::of_log_dir)) {
-            let (disk, logs) = open_disk(fs, &config, lane, path, &mut random)?;
+            let (disk, logs) = open_disk(fs, &config, lane, path, &mut random, &mut unusable)?;
             for log in logs {
                 match log.log.topic_id {
                     Some(topic_id) => {
@@ -97,8 +118,13 @@ impl Node {
         }
         let in_use = |disk: &Disk| disk.dir.clone();
         let dirs: Vec<Arc<LogDir>> = disks.iter().filter_map(in_use).collect();
-        if dirs.is_empty() {
-            return Err(StartError::NoLogDir);
+        if dirs.is_empty()
+            && let Some((path, error)) = unusable.pop()
+        {
+            return Err(StartError::NoLogDir { path, error });
+        }
+        for (path, error) in &unusable {
+            tracing::error!(path = %path.display(), %error, "going on without this log directory");
         }
         let (metadata_dir, directory_id) =
             match dirs.iter().find(|dir| *dir.path() == *config.metadata_log_dir) {
@@ -305,6 +331,7 @@ fn open_disk(
     lane: LaneId,
     path: &std::path::Path,
     random: &mut Random,
+    unusable: &mut Vec<(PathBuf, io::Error)>,
 ) -> Result<(Disk, Vec<Found>), StartError> {
     let looked = LogDir::open(fs, path, &identity(config, random)).and_then(|dir| {
         let io = |error| LogDirError::Io {
@@ -329,7 +356,7 @@ fn open_disk(
             Ok((Disk::new(lane, path.to_owned(), Some(dir), &points), found))
         }
         Err(LogDirError::Io { path: at, error }) => {
-            tracing::error!(path = %at.display(), %error, "going on without this log directory");
+            unusable.push((at, error));
             Ok((
                 Disk::new(lane, path.to_owned(), None, &PointsByName::new()),
                 Vec::new(),
@@ -339,7 +366,7 @@ fn open_disk(
     }
 }
 
-fn read_points(dir: &LogDir) -> std::io::Result<PointsByName> {
+fn read_points(dir: &LogDir) -> io::Result<PointsByName> {
     let mut points = PointsByName::new();
     for (name, offset) in dir.read_checkpoint(Checkpoint::RecoveryPoint)? {
         points.entry(name).or_default().recovery_point = offset;

@@ -87,7 +87,9 @@ pub enum LogDirError {
         error: io::Error,
     },
     /// Another process uses it.
-    #[error("{0} is used by another process")]
+    #[error(
+        "data directory {0} is in use by another process: stop it, or name another directory in log.dirs"
+    )]
     Locked(PathBuf),
     /// `meta.properties` cannot be understood, or is another broker's.
     #[error("{path}: {reason}")]

@@ -94,6 +94,14 @@ impl Broker {
             * 1024
     }
 
+    /// Keeps the directory beyond the life of this process.
+    pub fn take_data(&mut self) -> tempfile::TempDir {
+        std::mem::replace(
+            &mut self.data,
+            tempfile::tempdir().expect("a temporary directory"),
+        )
+    }
+
     /// Asks it to stop in good order, and gives its exit code.
     pub fn stop(mut self) -> Option<i32> {
         let pid = i32::try_from(self.pid())

@@ -1,0 +1,176 @@
+//! How the broker starts and ends, and what it says when it cannot start.
+
+mod running;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use running::{Broker, api_versions, correlation_id, is_closed, read_frame};
+
+/// Runs the binary to its end, with arguments and environment variables.
+fn run(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
+    command
+        .env_clear()
+        .envs(environment.iter().copied())
+        .current_dir(dir)
+        .args(arguments);
+    command.output().expect("the binary starts")
+}
+
+/// The lines that say why it did not start.
+fn refusal(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let output = run(dir, arguments, environment);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8(output.stderr).expect("it writes UTF-8");
+    text.lines()
+        .filter(|line| line.starts_with("klamm: "))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn a_first_start_says_version_directory_and_address_in_a_line_each() {
+    let broker = Broker::start(&[]);
+    let version = format!("klamm {}", env!("CARGO_PKG_VERSION"));
+    let directory = format!("data directory {}", broker.data.path().join("data").display());
+    let address = format!("listening on PLAINTEXT://{}", broker.address);
+    for words in [&version, &directory, &address] {
+        assert!(
+            broker.log.iter().any(|line| line.contains(words.as_str())),
+            "{words} in {:?}",
+            broker.log
+        );
+    }
+    assert_ne!(broker.address.port(), 0);
+    broker.serves();
+}
+
+#[test]
+fn sigterm_ends_it_in_good_order_and_the_data_directory_can_be_used_again() {
+    let mut broker = Broker::start(&[]);
+    let mut stream = broker.connect();
+    stream.write_all(&api_versions(1)).unwrap();
+    assert_eq!(correlation_id(&read_frame(&mut stream).unwrap()), 1);
+    let data = broker.take_data();
+    assert_eq!(broker.stop(), Some(0));
+    assert!(is_closed(&mut stream));
+    Broker::start_in(data, &[]).serves();
+}
+
+#[test]
+fn a_taken_port_is_told_with_what_to_do() {
+    let broker = Broker::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let listeners = format!("listeners=PLAINTEXT://{}", broker.address);
+    let said = refusal(dir.path(), &["--override", &listeners], &[]);
+    assert!(
+        said.contains("already in use") && said.contains("choose another port"),
+        "{said}"
+    );
+    assert!(
+        !dir.path().join("klamm-data").exists(),
+        "nothing is created for a broker that does not start"
+    );
+}
+
+#[test]
+fn a_directory_of_a_running_broker_is_not_used() {
+    let broker = Broker::start(&[]);
+    let log_dirs = format!("log.dirs={}", broker.data.path().join("data").display());
+    let said = refusal(
+        broker.data.path(),
+        &[
+            "--override",
+            "listeners=PLAINTEXT://127.0.0.1:0",
+            "--override",
+            &log_dirs,
+        ],
+        &[],
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("in use by another process: stop it"), "{said}");
+}
+
+#[test]
+fn a_directory_that_cannot_be_used_is_told_in_one_line_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(
+        dir.path().join("klamm-data"),
+        "a file where a directory should be",
+    )
+    .unwrap();
+    let said = refusal(
+        dir.path(),
+        &["--override", "listeners=PLAINTEXT://127.0.0.1:0"],
+        &[],
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("klamm-data cannot be used: ") && said.contains("log.dirs"),
+        "{said}"
+    );
+}
+
+#[test]
+fn mistakes_in_a_file_are_told_with_their_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("server.properties");
+    std::fs::write(
+        &file,
+        "# ours\nnode.id=one\nauthorizer.class.name=org.example.Authorizer\n",
+    )
+    .unwrap();
+    let said = refusal(dir.path(), &["server.properties"], &[]);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(
+        lines[0].starts_with("klamm: server.properties:2: node.id: "),
+        "{said}"
+    );
+    assert!(
+        lines[1].starts_with("klamm: server.properties:3: authorizer.class.name: "),
+        "{said}"
+    );
+    let said = refusal(dir.path(), &["no.properties"], &[]);
+    assert_eq!(said, "klamm: there is no file no.properties");
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(
+        dir.path().join("f"),
+        "num.partitions=0\nlog.segment.bytes=0\nnode.id=-5\n",
+    )
+    .unwrap();
+    let environment = [
+        ("KAFKA_NUM_PARTITIONS", "3"),
+        ("KAFKA_LOG_SEGMENT_BYTES", "5"),
+        ("KAFKA_OPTS", "-D"),
+    ];
+    let said = refusal(
+        dir.path(),
+        &["f", "--override", "log.segment.bytes=7"],
+        &environment,
+    );
+    assert!(!said.contains("num.partitions"), "{said}");
+    assert!(
+        said.contains("command line: log.segment.bytes: 7 is not a value"),
+        "{said}"
+    );
+    assert!(said.contains("f:3: node.id"), "{said}");
+}
+
+#[test]
+fn tables_are_printed_for_people() {
+    let dir = tempfile::tempdir().unwrap();
+    let versions = String::from_utf8(run(dir.path(), &["api-versions"], &[]).stdout).unwrap();
+    assert!(versions.contains(" 18  ApiVersions"), "{versions}");
+    let settings = String::from_utf8(run(dir.path(), &["settings", "num.partitions"], &[]).stdout).unwrap();
+    assert!(
+        settings.contains("num.partitions\n") && settings.contains("default: 1"),
+        "{settings}"
+    );
+}
