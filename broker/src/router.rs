@@ -101,7 +101,7 @@ served! {
     33 AlterConfigs 0..=2 alter_configs::AlterConfigsRequest => alter_configs::AlterConfigsResponse,
     35 DescribeLogDirs 0..=5 describe_log_dirs::DescribeLogDirsRequest => describe_log_dirs::DescribeLogDirsResponse,
     37 CreatePartitions 0..=3 create_partitions::CreatePartitionsRequest => create_partitions::CreatePartitionsResponse,
-    42 DeleteGroups 0..=2 delete_groups::DeleteGroupsRequest => delete_groups::DeleteGroupsResponse,
+    42 DeleteGroups 0..=3 delete_groups::DeleteGroupsRequest => delete_groups::DeleteGroupsResponse,
     43 ElectLeaders 0..=2 elect_leaders::ElectLeadersRequest => elect_leaders::ElectLeadersResponse,
     44 IncrementalAlterConfigs 0..=1 incremental_alter_configs::IncrementalAlterConfigsRequest => incremental_alter_configs::IncrementalAlterConfigsResponse,
     45 AlterPartitionReassignments 0..=1 alter_partition_reassignments::AlterPartitionReassignmentsRequest => alter_partition_reassignments::AlterPartitionReassignmentsResponse,

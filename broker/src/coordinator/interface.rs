@@ -166,7 +166,7 @@ impl GroupResponse {
     pub(super) fn refuse(&mut self, error: ErrorCode) {
         match self {
             GroupResponse::JoinGroup(response) => {
-                *response = refused_join(response.member_id.clone(), error);
+                *response = refused_join(Str::EMPTY, error);
             }
             GroupResponse::SyncGroup(response) => {
                 *response = SyncGroupResponse {

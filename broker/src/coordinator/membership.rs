@@ -74,7 +74,7 @@ impl Shard {
             .sum();
         if bytes > cx.config.batch_bytes_max {
             // More than could ever be stored. Kafka finds that out at the end of the rebalance.
-            return cx.refuse_join(call.waiter(), request.member_id, ErrorCode::UNKNOWN_SERVER_ERROR);
+            return cx.refuse_join(call.waiter(), Str::EMPTY, ErrorCode::UNKNOWN_SERVER_ERROR);
         }
         if !known && !request.member_id.is_empty() {
             let member_id = request.member_id.detached();
@@ -174,7 +174,7 @@ impl Group {
         } else if self.pending_joins.contains(&join.member_id) {
             match join.member.instance_id {
                 // Ids are only promised to dynamic members.
-                Some(_) => cx.refuse_join(join.waiter, join.member_id, ErrorCode::UNKNOWN_SERVER_ERROR),
+                Some(_) => cx.refuse_join(join.waiter, Str::EMPTY, ErrorCode::UNKNOWN_SERVER_ERROR),
                 None => self.add_and_rebalance(join, cx),
             }
         } else {

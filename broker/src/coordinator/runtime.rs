@@ -7,7 +7,7 @@ use std::sync::Arc;
 use klamm_protocol::messages::delete_groups::{DeletableGroupResult, DeleteGroupsRequest};
 use klamm_protocol::messages::describe_groups::{DescribeGroupsRequest, DescribedGroup};
 use klamm_protocol::messages::heartbeat::HeartbeatResponse;
-use klamm_protocol::messages::join_group::JoinGroupRequest;
+use klamm_protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse};
 use klamm_protocol::messages::leave_group::LeaveGroupResponse;
 use klamm_protocol::messages::list_groups::ListGroupsRequest;
 use klamm_protocol::messages::offset_commit::OffsetCommitRequest;
@@ -248,9 +248,12 @@ impl Coordinator {
         };
         match request {
             GroupRequest::JoinGroup(request) => {
-                let refused =
-                    GroupResponse::JoinGroup(refused_join(request.member_id.clone(), ErrorCode::NONE));
                 let check = check_group(&request.group_id).and_then(|()| self.check_session(&request));
+                if let Err(error) = check {
+                    let refused = GroupResponse::JoinGroup(refused_join(request.member_id, error));
+                    return self.let_out(Reply::Whole(call.waiter(), refused));
+                }
+                let refused = GroupResponse::JoinGroup(JoinGroupResponse::default());
                 let group = request.group_id.clone();
                 self.ask_group(call, &group, check, refused, |shard| shard.join(call, request));
             }
@@ -301,10 +304,6 @@ impl Coordinator {
 
     fn delete_offsets(&mut self, call: &Call, request: &OffsetDeleteRequest, topics: &dyn Topics) {
         let plan = plan_delete(request, topics);
-        let mut partitions = plan.topics.iter().flat_map(|topic| &topic.partitions);
-        if !partitions.any(|partition| partition.error_code == ErrorCode::NONE) {
-            return self.let_out(Reply::Whole(call.waiter(), GroupResponse::OffsetDelete(plan)));
-        }
         let refused = GroupResponse::OffsetDelete(OffsetDeleteResponse::default());
         let group = &request.group_id;
         self.ask_group(call, group, check_group(group), refused, |shard| {

@@ -151,8 +151,8 @@ impl Shard {
     pub fn refuse_all(self, error: ErrorCode) -> Vec<Reply> {
         let mut replies: Vec<Reply> = self.outbox.refuse_all(error).collect();
         for group in self.groups.into_values() {
-            for (member_id, waiter) in group.joins {
-                let response = GroupResponse::JoinGroup(refused_join(member_id, error));
+            for waiter in group.joins.into_values() {
+                let response = GroupResponse::JoinGroup(refused_join(Str::EMPTY, error));
                 replies.push(Reply::Whole(waiter, response));
             }
             for waiter in group.syncs.into_values() {

@@ -47,10 +47,18 @@ fn scripts_come_out_as_they_say() {
         if std::env::var_os("UPDATE_SCRIPTS").is_some() {
             std::fs::write(&file, outcome).unwrap();
         } else {
+            let both = script.lines().zip(outcome.lines());
+            let differing = both
+                .enumerate()
+                .find(|(_, (expected, actual))| expected != actual);
+            if let Some((line, (expected, actual))) = differing {
+                let (file, line) = (file.display(), line + 1);
+                panic!("{file}:{line}:\n expected {expected:?}\n but saw  {actual:?}");
+            }
             assert_eq!(
-                script,
-                outcome,
-                "{}: left is the file, right what comes of it",
+                script.len(),
+                outcome.len(),
+                "{} ends early or late",
                 file.display()
             );
         }
@@ -70,7 +78,7 @@ fn run(script: &str) -> String {
             && !verb.starts_with('#')
         {
             for result in stage.play(verb, rest) {
-                writeln!(out, "    {result}").unwrap();
+                writeln!(out, "    {}", result.trim_end()).unwrap();
             }
         }
     }
