@@ -3,6 +3,7 @@
 mod admin;
 mod groups;
 mod log;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::path::Path;
