@@ -49,12 +49,6 @@ pub enum Checkpoint {
 }
 
 impl Checkpoint {
-    const ALL: [Checkpoint; 3] = [
-        Checkpoint::RecoveryPoint,
-        Checkpoint::LogStart,
-        Checkpoint::Replication,
-    ];
-
     fn file(self) -> &'static str {
         match self {
             Checkpoint::RecoveryPoint => "recovery-point-offset-checkpoint",
@@ -271,18 +265,6 @@ impl LogDir {
     /// Replaces a checkpoint durably.
     pub fn write_checkpoint(&self, which: Checkpoint, offsets: &Offsets) -> io::Result<()> {
         checkpoint::write_offsets(&*self.fs, &self.path.join(which.file()), offsets)
-    }
-
-    /// Takes a log out of all checkpoints. To be called before a log is created under a name that another log may
-    /// have had: what is written there about the old one would be believed of the new one.
-    pub fn forget(&self, topic: &str, partition: i32) -> io::Result<()> {
-        for which in Checkpoint::ALL {
-            let mut offsets = self.read_checkpoint(which)?;
-            if offsets.remove(&(topic.to_owned(), partition)).is_some() {
-                self.write_checkpoint(which, &offsets)?;
-            }
-        }
-        Ok(())
     }
 
     /// Leaves the marker of a clean shutdown: every log is closed and all checkpoints are written.
@@ -524,16 +506,5 @@ mod tests {
         let doomed = doomed_name(&"t".repeat(249), key, "-delete");
         assert_eq!(doomed.len(), 255);
         assert!(doomed.ends_with("-3.ffffffffffffffffffffffffffffffff-delete"));
-    }
-
-    #[test]
-    fn a_log_made_again_inherits_nothing_from_its_namesake() {
-        let fs = MemoryFs::new();
-        let dir = LogDir::open(&fs.shared(), Path::new("/data"), &identity()).unwrap();
-        let both = Offsets::from([(("t".to_owned(), 0), 500), (("u".to_owned(), 0), 7)]);
-        dir.write_checkpoint(Checkpoint::RecoveryPoint, &both).unwrap();
-        dir.forget("t", 0).unwrap();
-        let left = Offsets::from([(("u".to_owned(), 0), 7)]);
-        assert_eq!(dir.read_checkpoint(Checkpoint::RecoveryPoint).unwrap(), left);
     }
 }

@@ -123,7 +123,7 @@ pub(crate) struct Recovered {
     pub(crate) recovery_point: i64,
     pub(crate) epochs: LeaderEpochs,
     pub(crate) producers: Producers,
-    /// A truncation's bound on the checkpointed recovery point, if it is still needed.
+    /// The bound on what the checkpoints say, if it is still needed.
     pub(crate) bound: Option<i64>,
 }
 
@@ -184,22 +184,26 @@ struct Recovery<'a> {
 
 impl Recovery<'_> {
     fn run(&self) -> Result<Recovered, Failure> {
-        if !self.fs.exists(self.path)? {
+        let created = !self.fs.exists(self.path)?;
+        if created {
             self.create()?;
         }
         self.check_topic()?;
         let mut segments = self.sweep()?;
-        if segments.is_empty() {
-            segments.push(self.fresh(self.options.log_start_offset.max(0))?);
-        }
         let bound = self.recovery_bound()?;
+        // What the checkpoints say beyond the bound may be about another log, or about this one before a cut.
+        let believed = |offset: i64| offset.min(bound.unwrap_or(i64::MAX)).max(0);
+        if segments.is_empty() {
+            segments.push(self.fresh(believed(self.options.log_start_offset))?);
+        }
         let trusted = if self.options.clean {
             i64::MAX
         } else {
-            self.options.recovery_point.min(bound.unwrap_or(i64::MAX))
+            believed(self.options.recovery_point)
         };
         let (mut kept, mut end, checked_from) = self.check_segments(segments, trusted)?;
-        let mut log_start_offset = self.options.log_start_offset.max(kept[0].segment.base_offset);
+        let first_base = kept[0].segment.base_offset;
+        let mut log_start_offset = believed(self.options.log_start_offset).max(first_base);
         if log_start_offset > end {
             // What was lost lay below the log start anyway, and offsets are never given out twice.
             warn!(path = %self.path.display(), end, log_start_offset, "the log ends before it starts");
@@ -217,7 +221,11 @@ impl Recovery<'_> {
             sys::replace(self.fs, &self.path.join(EPOCHS_FILE), text)?;
         }
         let producers = self.producers(&kept, end, checked_from)?;
-        let bound = self.settle_bound(bound, end)?;
+        let bound = if created {
+            bound
+        } else {
+            self.settle_bound(bound, end)?
+        };
         let facts = kept.iter().map(|extent| facts(self.fs, extent));
         let segments = facts.collect::<io::Result<Vec<_>>>()?;
         Ok(Recovered {
@@ -233,6 +241,8 @@ impl Recovery<'_> {
 
     fn create(&self) -> io::Result<()> {
         self.fs.create_dir(self.path)?;
+        // Empty means 0. The checkpoints may still speak of a log that had this name before.
+        self.fs.open(&self.path.join(RECOVERY_BOUND_FILE), Mode::Create)?;
         self.fresh(self.options.log_start_offset.max(0))?;
         PartitionMetadata {
             topic_id: self.options.key.topic_id,
@@ -311,7 +321,7 @@ impl Recovery<'_> {
         Ok(segments)
     }
 
-    /// The offset up to which the checkpointed recovery point counts, when a truncation has set one.
+    /// The offset up to which the checkpoints count, when a truncation or the creation of the log has set one.
     fn recovery_bound(&self) -> io::Result<Option<i64>> {
         let content = match sys::read_all(self.fs, &self.path.join(RECOVERY_BOUND_FILE), 100) {
             Ok(content) => content,
@@ -327,12 +337,13 @@ impl Recovery<'_> {
         Ok(Some(offset.unwrap_or(0)))
     }
 
-    /// All is durable up to `end`; a recovery point at or below it is no longer wrong.
+    /// All is durable up to `end`. The bound goes when the checkpoints say nothing any more that is wrong.
     fn settle_bound(&self, bound: Option<i64>, end: i64) -> io::Result<Option<i64>> {
-        if bound.is_none() {
-            return Ok(None);
-        }
+        let Some(bound) = bound else { return Ok(None) };
         let path = self.path.join(RECOVERY_BOUND_FILE);
+        if self.options.log_start_offset > bound {
+            return Ok(Some(bound));
+        }
         if self.options.recovery_point <= end {
             self.fs.remove(&path)?;
             return Ok(None);

@@ -75,9 +75,10 @@ impl FlushJob {
 /// Kafka's name for where leader epochs begin.
 pub(crate) const EPOCHS_FILE: &str = "leader-epoch-checkpoint";
 
-/// Our own file beside a log that was cut: a recovery point in the log directory's checkpoint counts only up to
-/// the offset in here. Without it, a recovery point from before the cut would let what was appended since and
-/// never synced pass unchecked.
+/// Our own file beside a log that is new or was cut: what the log directory's checkpoints say of this log counts
+/// only up to the offset in here, until they have been written again. A recovery point from before a cut, or of a
+/// deleted log of the same name, would let what was appended since and never synced pass unchecked; such a log
+/// start would hide records. An empty file, as a new log has it, means 0.
 ///
 /// ```text
 /// 0        version

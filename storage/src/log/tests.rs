@@ -444,6 +444,9 @@ fn deleted_records_are_out_of_range_and_their_segments_go() {
         Err(ReadError::OutOfRange { .. })
     ));
     assert_eq!(bench.offsets(), (30..60).collect::<Vec<_>>());
+    let recovery_point = bench.log.recovery_point();
+    bench.log.on_checkpointed(recovery_point, &mut bench.jobs);
+    bench.settle();
     let reopened = Bench::open(bench.fs.kill(), &small(), |options| options.log_start_offset = 30);
     assert_eq!(reopened.offsets(), (30..60).collect::<Vec<_>>());
 }
@@ -466,4 +469,32 @@ fn a_deleted_log_is_gone_and_its_readers_read_on() {
     assert!(bench.log.is_deleted());
     assert!(bench.fs.list_dir(Path::new("/data")).unwrap().is_empty());
     assert!(!extents.records.to_bytes().is_empty());
+}
+
+#[test]
+fn a_log_made_again_inherits_nothing_from_its_namesake() {
+    let mut bench = Bench::new(&small());
+    for _ in 0..30 {
+        bench.append(vec![batch(&[0; 100], 1)]);
+    }
+    bench.settle();
+    let mut fs = bench.fs.kill();
+    // The checkpoints still speak of the log that was deleted.
+    for _ in 0..3 {
+        let reopened = Bench::open(fs, &small(), |options| {
+            options.recovery_point = 500;
+            options.log_start_offset = 20;
+        });
+        assert_eq!(reopened.offsets(), (0..30).collect::<Vec<_>>());
+        fs = reopened.fs.kill();
+    }
+    let mut bench = Bench::open(fs, &small(), |options| options.log_start_offset = 20);
+    bench.log.on_checkpointed(30, &mut bench.jobs);
+    bench.settle();
+    let reopened = Bench::open(bench.fs.kill(), &small(), |options| options.log_start_offset = 20);
+    assert_eq!(
+        reopened.offsets(),
+        (20..30).collect::<Vec<_>>(),
+        "the checkpoints are this log's own again"
+    );
 }
