@@ -16,7 +16,9 @@ use crate::RequestId;
 use crate::api::Caller;
 use crate::cluster::CONSUMER_OFFSETS;
 use crate::config::BrokerConfig;
-use crate::coordinator::{self, Coordinator, CoordinatorConfig, GroupRequest, GroupResponse, Output, Topics};
+use crate::coordinator::{
+    self, Coordinator, CoordinatorConfig, GroupRequest, GroupResponse, LoadId, Output, Topics,
+};
 use crate::job::{Job, ReadFailure};
 use crate::node::Node;
 use crate::router::Response;
@@ -206,17 +208,18 @@ pub(crate) fn load(node: &mut Node, key: LogKey) {
         return;
     };
     let (from, end) = (partition.log.log_start_offset(), partition.log.log_end_offset());
-    node.groups.coordinator.start_loading(key.partition);
-    load_from(node, key, from, end);
+    let load = node.groups.coordinator.start_loading(key.partition);
+    load_from(node, key, load, from, end);
 }
 
-fn load_from(node: &mut Node, key: LogKey, from: i64, end: i64) {
+fn load_from(node: &mut Node, key: LogKey, load: LoadId, from: i64, end: i64) {
     node.groups.stirred = true;
     let Ok(partition) = node.partitions.get_online(&key) else {
-        return node.groups.coordinator.failed(key.partition);
+        node.groups.coordinator.load_failed(load);
+        return;
     };
     if from >= end {
-        node.groups.coordinator.loaded(node.now, key.partition, end);
+        node.groups.coordinator.loaded(node.now, load, end);
         return node
             .groups
             .coordinator
@@ -224,16 +227,22 @@ fn load_from(node: &mut Node, key: LogKey, from: i64, end: i64) {
     }
     let lane = partition.lane;
     match partition.read(from, end, LOAD_STEP_BYTES, true) {
-        Ok(Read::Ready(extents)) => load_records(node, key, &extents, end),
+        Ok(Read::Ready(extents)) => load_records(node, key, load, &extents, end),
         Ok(Read::Job(job)) => {
             let id = node.next_job_id();
             node.reads.insert(
                 id,
                 Box::new(move |node, mut results| match results.pop() {
-                    Some(Ok(extents)) => load_records(node, key, &extents, end),
+                    Some(Ok(extents)) => load_records(node, key, load, &extents, end),
                     // A segment went while it was read: what is left begins later.
-                    Some(Err(ReadFailure::Gone)) => reload(node, key),
-                    Some(Err(ReadFailure::Disk)) | None => node.groups.coordinator.failed(key.partition),
+                    Some(Err(ReadFailure::Gone)) => {
+                        if node.groups.coordinator.load_failed(load) {
+                            reload(node, key);
+                        }
+                    }
+                    Some(Err(ReadFailure::Disk)) | None => {
+                        node.groups.coordinator.load_failed(load);
+                    }
                 }),
             );
             node.push_job(Job::read(id, lane, vec![job]));
@@ -244,16 +253,16 @@ fn load_from(node: &mut Node, key: LogKey, from: i64, end: i64) {
                 ?code,
                 "the groups of a partition cannot be loaded"
             );
-            node.groups.coordinator.failed(key.partition);
+            node.groups.coordinator.load_failed(load);
         }
     }
 }
 
-fn load_records(node: &mut Node, key: LogKey, extents: &Extents, end: i64) {
+fn load_records(node: &mut Node, key: LogKey, load: LoadId, extents: &Extents, end: i64) {
     for batch in Batches::new(extents.records.to_bytes()) {
         let loaded = match batch {
             Ok(batch) => {
-                let loaded = node.groups.coordinator.load_batch(key.partition, &batch);
+                let loaded = node.groups.coordinator.load_batch(load, &batch);
                 loaded.map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
@@ -265,7 +274,8 @@ fn load_records(node: &mut Node, key: LogKey, extents: &Extents, end: i64) {
                 "the groups of a partition cannot be loaded"
             );
             node.groups.stirred = true;
-            return node.groups.coordinator.failed(key.partition);
+            node.groups.coordinator.load_failed(load);
+            return;
         }
     }
     // No batch between here and the end: what was there is deleted.
@@ -274,7 +284,7 @@ fn load_records(node: &mut Node, key: LogKey, extents: &Extents, end: i64) {
     } else {
         extents.next_offset
     };
-    load_from(node, key, from, end);
+    load_from(node, key, load, from, end);
 }
 
 impl From<GroupResponse> for Response {

@@ -31,4 +31,4 @@ mod tests;
 
 pub use config::{CoordinatorConfig, partition_of_group};
 pub use interface::{Caller, GroupRequest, GroupResponse, Output, Topics};
-pub use runtime::{Coordinator, LoadError};
+pub use runtime::{Coordinator, LoadError, LoadId};

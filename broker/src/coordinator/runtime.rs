@@ -52,11 +52,19 @@ pub enum LoadError {
     },
 }
 
+/// One go at loading a partition. A later one of the same partition makes it void, so that reads of the log which
+/// come late do no harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadId {
+    partition: i32,
+    sequence: u64,
+}
+
 /// A partition that this broker coordinates.
 #[derive(Debug)]
 enum Slot {
     /// Its log is being read.
-    Loading(Shard),
+    Loading(LoadId, Shard),
     /// It serves.
     Active(Shard),
 }
@@ -66,7 +74,7 @@ enum Slot {
 /// Whoever drives it tells it what happens and then takes what it wants from [`drain`](Self::drain):
 ///
 /// ```text
-/// leader of a partition        start_loading, load_batch.., loaded
+/// leader of a partition        start_loading, load_batch.., loaded or load_failed
 /// a request                    request
 /// Output::Append was appended  appended; could not be: failed, then start_loading again
 /// high watermark moved         committed
@@ -79,6 +87,7 @@ pub struct Coordinator {
     config: Arc<CoordinatorConfig>,
     random: Random,
     slots: BTreeMap<i32, Slot>,
+    next_load: u64,
     /// Answers that come from several shards.
     gathers: BTreeMap<RequestId, Gather>,
     /// Answers that may leave.
@@ -92,6 +101,7 @@ impl Coordinator {
             config: Arc::new(config),
             random: Random::new(seed),
             slots: BTreeMap::new(),
+            next_load: 0,
             gathers: BTreeMap::new(),
             outputs: VecDeque::new(),
         }
@@ -102,7 +112,7 @@ impl Coordinator {
     pub(super) fn groups(&self) -> impl Iterator<Item = &super::group::Group> {
         let shards = self.slots.values().filter_map(|slot| match slot {
             Slot::Active(shard) => Some(shard),
-            Slot::Loading(_) => None,
+            Slot::Loading(..) => None,
         });
         shards.flat_map(|shard| shard.groups.values())
     }
@@ -113,44 +123,62 @@ impl Coordinator {
     }
 
     /// The partition is led by this broker now; its groups are loading.
-    pub fn start_loading(&mut self, partition: i32) {
+    pub fn start_loading(&mut self, partition: i32) -> LoadId {
         self.unloaded(partition);
+        let load = LoadId {
+            partition,
+            sequence: self.next_load,
+        };
+        self.next_load += 1;
         let shard = Shard::new(self.config.clone(), self.random.next());
-        self.slots.insert(partition, Slot::Loading(shard));
+        self.slots.insert(partition, Slot::Loading(load, shard));
+        load
     }
 
     /// Reads a batch of the partition's log. Batches come in order, all below the log end offset.
     ///
     /// # Errors
     /// When it cannot be read. The partition then has no coordinator, as after [`failed`](Self::failed).
-    pub fn load_batch(&mut self, partition: i32, batch: &Batch) -> Result<(), LoadError> {
-        let Some(Slot::Loading(shard)) = self.slots.get_mut(&partition) else {
+    pub fn load_batch(&mut self, load: LoadId, batch: &Batch) -> Result<(), LoadError> {
+        let Some(shard) = self.loading(load) else {
             return Ok(());
         };
-        let loaded = load(shard, batch);
-        if loaded.is_err() {
-            self.failed(partition);
+        let replayed = replay(shard, batch);
+        if replayed.is_err() {
+            self.failed(load.partition);
         }
-        loaded
+        replayed
     }
 
     /// All of the log below `log_end_offset` has been read: the partition serves from now on.
-    pub fn loaded(&mut self, now: Now, partition: i32, log_end_offset: i64) {
-        match self.slots.remove(&partition) {
-            Some(Slot::Loading(mut shard)) => {
-                shard.start(now, log_end_offset);
-                self.slots.insert(partition, Slot::Active(shard));
-            }
-            Some(slot @ Slot::Active(_)) => {
-                self.slots.insert(partition, slot);
-            }
-            None => {}
+    pub fn loaded(&mut self, now: Now, load: LoadId, log_end_offset: i64) {
+        if self.loading(load).is_some()
+            && let Some(Slot::Loading(_, mut shard)) = self.slots.remove(&load.partition)
+        {
+            shard.start(now, log_end_offset);
+            self.slots.insert(load.partition, Slot::Active(shard));
+        }
+    }
+
+    /// The log could not be read. True if this is the load that counts: only then is there reason to try again.
+    pub fn load_failed(&mut self, load: LoadId) -> bool {
+        let counts = self.loading(load).is_some();
+        if counts {
+            self.failed(load.partition);
+        }
+        counts
+    }
+
+    fn loading(&mut self, load: LoadId) -> Option<&mut Shard> {
+        match self.slots.get_mut(&load.partition) {
+            Some(Slot::Loading(current, shard)) if *current == load => Some(shard),
+            _ => None,
         }
     }
 
     /// The partition is not led by this broker any more: its groups are served elsewhere.
     pub fn unloaded(&mut self, partition: i32) {
-        let Some(Slot::Loading(shard) | Slot::Active(shard)) = self.slots.remove(&partition) else {
+        let Some(Slot::Loading(_, shard) | Slot::Active(shard)) = self.slots.remove(&partition) else {
             return;
         };
         for reply in shard.refuse_all(ErrorCode::NOT_COORDINATOR) {
@@ -158,7 +186,7 @@ impl Coordinator {
         }
     }
 
-    /// The log could not be read, or an append to it failed. What the shard has told nobody yet is forgotten;
+    /// An append to the log failed. What the shard has told nobody yet is forgotten;
     /// to serve again it has to be loaded again.
     pub fn failed(&mut self, partition: i32) {
         self.unloaded(partition);
@@ -200,7 +228,7 @@ impl Coordinator {
     pub fn next_deadline_ms(&self) -> Option<u64> {
         let deadlines = self.slots.values().filter_map(|slot| match slot {
             Slot::Active(shard) => shard.next_deadline_ms(),
-            Slot::Loading(_) => None,
+            Slot::Loading(..) => None,
         });
         deadlines.min()
     }
@@ -359,7 +387,7 @@ impl Coordinator {
         for (slot, shard) in self.slots.values_mut().enumerate() {
             match shard {
                 Slot::Active(shard) => shard.list(call, slot, request),
-                Slot::Loading(_) => loading.push(slot),
+                Slot::Loading(..) => loading.push(slot),
             }
         }
         for slot in loading {
@@ -410,13 +438,13 @@ impl Coordinator {
             .get_mut(&partition_of_group(group, self.config.partitions))
         {
             Some(Slot::Active(shard)) => Ok(shard),
-            Some(Slot::Loading(_)) => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+            Some(Slot::Loading(..)) => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
             None => Err(ErrorCode::NOT_COORDINATOR),
         }
     }
 
     fn is_loading(&self, group: &str) -> bool {
-        matches!(self.slots.get(&self.partition_of(group)), Some(Slot::Loading(_)))
+        matches!(self.slots.get(&self.partition_of(group)), Some(Slot::Loading(..)))
     }
 
     fn check_session(&self, request: &JoinGroupRequest) -> Result<(), ErrorCode> {
@@ -520,7 +548,7 @@ fn nothing_fetched(group: &OffsetFetchRequestGroup) -> OffsetFetchResponseGroup 
 
 /// Replays a batch. Markers of transactions are passed over, and so is what belongs to a transaction: the
 /// coordinator does not serve TxnOffsetCommit, so nothing of the kind is written here.
-fn load(shard: &mut Shard, batch: &Batch) -> Result<(), LoadError> {
+fn replay(shard: &mut Shard, batch: &Batch) -> Result<(), LoadError> {
     let header = batch.header();
     if header.is_control() || header.is_transactional() {
         return Ok(());

@@ -155,12 +155,12 @@ impl World {
 
     /// Drops a partition and loads it from its log.
     pub fn load(&mut self, partition: i32) {
-        self.coordinator.start_loading(partition);
+        let load = self.coordinator.start_loading(partition);
         let log = &self.logs[&partition];
         for batch in log {
-            self.coordinator.load_batch(partition, batch).unwrap();
+            self.coordinator.load_batch(load, batch).unwrap();
         }
-        self.coordinator.loaded(self.now, partition, end_offset(log));
+        self.coordinator.loaded(self.now, load, end_offset(log));
         self.committed.insert(partition, log.len());
         self.coordinator.committed(partition, end_offset(log));
         self.settle();
