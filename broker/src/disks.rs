@@ -37,6 +37,8 @@ pub(crate) struct Disk {
     writing: bool,
     /// Logs that jobs are opening.
     opening: BTreeSet<(String, i32)>,
+    /// Logs that were found at the start and that nobody has claimed: their directories have these names.
+    unclaimed: BTreeSet<(String, i32)>,
     /// Logs that cannot be created yet, because another one had their name.
     held: Vec<OpenLog>,
 }
@@ -80,6 +82,7 @@ impl Disk {
             unopened: points.clone(),
             writing: false,
             opening: BTreeSet::new(),
+            unclaimed: BTreeSet::new(),
             held: Vec::new(),
         }
     }
@@ -88,6 +91,16 @@ impl Disk {
     pub fn opened(&mut self, name: &(String, i32)) {
         self.unopened.remove(name);
         self.opening.remove(name);
+    }
+
+    /// A log lies there, whoever it belongs to.
+    pub fn found(&mut self, log: &FoundLog) {
+        self.unclaimed.insert((log.topic.clone(), log.partition));
+    }
+
+    /// A log that lay there belongs to a topic of the cluster.
+    pub fn claimed(&mut self, log: &FoundLog) {
+        self.unclaimed.remove(&(log.topic.clone(), log.partition));
     }
 
     /// Whether nothing is being written here any more.
@@ -125,7 +138,9 @@ impl Node {
         let mut known = false;
         for job in std::mem::take(&mut disk.held) {
             known |= disk.named.contains(&job.name);
-            let taken = leaving.contains(&job.name) || disk.opening.contains(&job.name);
+            let taken = leaving.contains(&job.name)
+                || disk.opening.contains(&job.name)
+                || disk.unclaimed.contains(&job.name);
             if taken || disk.named.contains(&job.name) {
                 disk.held.push(job);
             } else {
@@ -163,6 +178,20 @@ impl Node {
         }
         if progress.offline {
             self.on_disk_failed(lane);
+        }
+    }
+
+    /// A log that no topic owns was put aside, or could not be.
+    pub(crate) fn on_put_aside(&mut self, lane: LaneId, log: &FoundLog, result: io::Result<()>) {
+        match result {
+            Ok(()) => {
+                self.disk_mut(lane).claimed(log);
+                self.release_held(lane);
+            }
+            Err(error) => {
+                tracing::error!(path = %log.path.display(), %error, "a log cannot be put aside");
+                self.on_disk_failed(lane);
+            }
         }
     }
 

@@ -85,6 +85,8 @@ pub enum JobDone {
     Prepared(PrepareDone),
     /// The checkpoints of a directory were written, or could not be.
     Checkpointed(LaneId, io::Result<Vec<(LogKey, i64)>>),
+    /// A log that no topic owns was put aside, or could not be.
+    PutAside(LaneId, FoundLog, io::Result<()>),
     /// Something that nobody waits for was done, or could not be.
     Done(LaneId, io::Result<()>),
 }
@@ -232,7 +234,10 @@ impl Job {
             }),
             Job::WriteCheckpoints(job) => JobDone::Checkpointed(job.lane, job.write()),
             Job::Identify(lane, dir, cluster_id) => JobDone::Done(lane, dir.write_cluster_id(&cluster_id)),
-            Job::SetStray(lane, dir, log) => JobDone::Done(lane, dir.set_stray(&log).map(drop)),
+            Job::SetStray(lane, dir, log) => {
+                let result = dir.set_stray(&log).map(drop);
+                JobDone::PutAside(lane, log, result)
+            }
         }
     }
 }

@@ -99,6 +99,9 @@ impl Node {
         };
         let disk = self.disk_mut(lane);
         disk.partitions += 1;
+        if let Some(found) = &found {
+            disk.claimed(&found.log);
+        }
         let Some(dir) = disk.dir.clone().filter(|_| !disk.failed) else {
             return self.partitions.insert(key, Slot::Failed(lane));
         };

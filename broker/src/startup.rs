@@ -100,8 +100,9 @@ impl Node {
         let mut strays = Vec::new();
         let mut unusable = Vec::new();
         for (path, lane) in config.log_dirs.iter().zip((0..).map(LaneId::of_log_dir)) {
-            let (disk, logs) = open_disk(fs, &config, lane, path, &mut random, &mut unusable)?;
+            let (mut disk, logs) = open_disk(fs, &config, lane, path, &mut random, &mut unusable)?;
             for log in logs {
+                disk.found(&log.log);
                 match log.log.topic_id {
                     Some(topic_id) => {
                         let key = LogKey {
