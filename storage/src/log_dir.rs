@@ -136,9 +136,10 @@ impl LogDir {
         };
         if !fs.exists(path).map_err(io)? {
             fs.create_dir(path).map_err(io)?;
-            if let Some(parent) = path.parent() {
-                fs.sync_dir(parent).map_err(io)?;
-            }
+        }
+        // Always: a start that was killed may have left a name that is not durable yet.
+        if let Some(parent) = path.parent() {
+            fs.sync_dir(parent).map_err(io)?;
         }
         let lock = fs
             .lock(&path.join(LOCK_FILE))
@@ -417,6 +418,18 @@ mod tests {
             node_id: BrokerId(1),
             cluster_id: None,
             directory_id: Uuid([7; 16]),
+        }
+    }
+
+    #[test]
+    fn a_directory_that_a_killed_start_created_survives_a_power_cut() {
+        for seed in 0..20 {
+            let fs = MemoryFs::new();
+            fs.create_dir(Path::new("/data")).unwrap();
+            let fs = fs.kill();
+            LogDir::open(&fs.shared(), Path::new("/data"), &identity()).unwrap();
+            let fs = fs.power_cut(seed);
+            assert!(fs.exists(Path::new("/data")).unwrap(), "seed {seed}");
         }
     }
 
