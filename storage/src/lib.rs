@@ -6,6 +6,8 @@
 //!
 //! Read on in [`log`], then in `recovery` for what a crash leaves and in [`log_dir`] for what lies around logs.
 
+#[cfg(feature = "sim")]
+pub mod bug;
 pub mod checkpoint;
 mod epochs;
 mod files;

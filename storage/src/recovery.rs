@@ -596,6 +596,10 @@ impl Recovery<'_> {
             self.fs
                 .remove(&self.path.join(segment::file_name(*offset, SNAPSHOT)))?;
         }
+        #[cfg(feature = "sim")]
+        if crate::bug::Bug::LostSequence.is_on() {
+            return Ok(Producers::default());
+        }
         let (mut producers, from) = newest_snapshot(self.fs, self.path, end.min(checked_from))?;
         let mut rebuilt: Vec<(Arc<Segment>, EndedTransaction)> = Vec::new();
         replay(self.fs, kept, from, |segment, header, control| {

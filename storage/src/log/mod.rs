@@ -361,6 +361,10 @@ impl Log {
     /// The offset behind the last record that may be acknowledged: the written end, or the recovery point where
     /// the topic asks for fsync. This is a replica's position.
     pub fn acknowledged_end(&self) -> i64 {
+        #[cfg(feature = "sim")]
+        if crate::bug::Bug::EarlyPublish.is_on() {
+            return self.log_end_offset;
+        }
         if self.config.fsync_acknowledged {
             self.recovery_point()
         } else {

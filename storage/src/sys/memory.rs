@@ -367,6 +367,13 @@ impl Content {
         self.modified_ms = now_ms;
     }
 
+    /// All that was changed reaches the disk, and costs no more than it is.
+    fn sync(&mut self) {
+        for change in std::mem::take(&mut self.pending) {
+            Self::apply(&mut self.durable, &change);
+        }
+    }
+
     fn settle(&mut self) {
         self.durable = self.live.clone();
         self.pending.clear();
@@ -579,7 +586,10 @@ impl File for MemoryFile {
         let grows = |len: usize, content: &Content| {
             (to_usize(position) + len).saturating_sub(content.live.len()) as u64
         };
-        let room = state.capacity.saturating_sub(state.used());
+        let room = match state.capacity {
+            u64::MAX => u64::MAX,
+            capacity => capacity.saturating_sub(state.used()),
+        };
         let now_ms = state.now_ms;
         let content = state.file_mut(self.id)?;
         let wanted = grows(bytes.len(), content);
@@ -613,7 +623,7 @@ impl File for MemoryFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.with(|content, _| {
-            content.settle();
+            content.sync();
             Ok(())
         })
     }
