@@ -1,0 +1,64 @@
+//! What a client knows of the topics.
+
+use klamm_protocol::messages::metadata::{MetadataRequest, MetadataResponse};
+use klamm_protocol::{ErrorCode, Uuid};
+
+use super::{Client, Lost};
+
+/// A topic as the metadata shows it.
+#[derive(Clone, Debug)]
+pub struct TopicInfo {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: Uuid,
+    /// Its partitions, counted from 0.
+    pub partitions: i32,
+}
+
+/// Of topics with this beginning an acknowledgement means synced; the admin creates them so.
+pub const DURABLE: &str = "durable-";
+
+/// Topics with this beginning are deleted and created again.
+pub const CHURN: &str = "churn-";
+
+/// Asks for all topics, and tells the checker what is shown.
+pub async fn all_topics(client: &mut Client) -> Result<Vec<TopicInfo>, Lost> {
+    let (owed, deleted) = client.shared().borrow().checker.metadata_owed();
+    let everything = MetadataRequest {
+        topics: None,
+        allow_auto_topic_creation: false,
+        ..Default::default()
+    };
+    let version = client.random(|random| 10 + random.below(4)) as i16;
+    let answer: MetadataResponse = client.call(version, &everything).await?;
+    let mut topics = Vec::new();
+    let mut shown = Vec::new();
+    for topic in &answer.topics {
+        let Some(name) = topic
+            .name
+            .as_ref()
+            .filter(|_| topic.error_code == ErrorCode::NONE)
+        else {
+            continue;
+        };
+        shown.push((name.to_string(), topic.topic_id));
+        if topic.is_internal {
+            continue;
+        }
+        let partitions = i32::try_from(topic.partitions.len()).expect("few partitions");
+        topics.push(TopicInfo {
+            name: name.to_string(),
+            id: topic.topic_id,
+            partitions,
+        });
+    }
+    let mut world = client.shared().borrow();
+    for topic in &topics {
+        world
+            .checker
+            .topic_exists(&topic.name, topic.id, topic.name.starts_with(DURABLE));
+    }
+    world.checker.metadata_shown(&shown, &owed, &deleted);
+    Ok(topics)
+}

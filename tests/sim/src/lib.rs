@@ -1,0 +1,57 @@
+//! Whole nodes on one thread, from one seed.
+//!
+//! The node, its logs, its metadata and its coordinators are the real code; clock, network, threads and disk are
+//! not. Everything that happens follows from the seed, so that a failure comes back as often as it is asked for:
+//! `klamm-sim --seed N`. Chance kills the broker between any two calls to its disk, takes its power, breaks
+//! connections and moves the clock, while clients that speak the real protocol tell the checker what they see.
+//!
+//! Read on in [`checker`] for what must hold, in [`world`] for time and chance, in [`host`] for the machine, in
+//! [`run`](mod@run) for the course of a run.
+
+pub mod checker;
+pub mod clients;
+pub mod host;
+pub mod network;
+pub mod random;
+pub mod run;
+mod settings;
+pub mod trace;
+pub mod world;
+
+#[cfg(test)]
+mod tests {
+    use super::run::{Options, run};
+
+    fn hold(seeds: std::ops::Range<u64>) {
+        for seed in seeds {
+            let options = Options {
+                seed,
+                steps: 8_000,
+                print: false,
+                bug: None,
+            };
+            let (first, second) = (run(&options), run(&options));
+            assert_eq!(
+                first.failure, None,
+                "cargo run --release -p klamm-sim -- --seed {seed}"
+            );
+            assert_eq!(first.trace, second.trace, "seed {seed} gives two traces");
+            assert!(
+                first.counts.acked > 0 && first.counts.commits > 0,
+                "seed {seed} checks nothing: {first:?}"
+            );
+        }
+    }
+
+    // Two tests, so that two cores have something to do.
+
+    #[test]
+    fn a_dozen_seeds_hold_and_come_back_the_same() {
+        hold(0..12);
+    }
+
+    #[test]
+    fn another_dozen_seeds_hold_and_come_back_the_same() {
+        hold(12..24);
+    }
+}
