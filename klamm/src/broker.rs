@@ -10,7 +10,7 @@ use klamm_broker::server::{self, Bound, Server};
 use klamm_storage::sys::{Fs, RealFs};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{LogFormat, Run, settings};
+use crate::{LogFormat, Run, memory, settings};
 
 /// Stack of a thread. Nothing here recurses deeply, and an idle broker should be small.
 const STACK_BYTES: usize = 512 << 10;
@@ -133,6 +133,7 @@ async fn serve(config: Arc<BrokerConfig>) -> Result<(), String> {
     for (name, address) in server.addresses() {
         tracing::info!("listening on {name}://{address}");
     }
+    tokio::spawn(memory::give_back());
     tokio::select! {
         () = stops.next() => {}
         why = server.failed() => return Err(why),

@@ -1,9 +1,10 @@
 //! The one binary: command line and composition root.
 //!
 //! `settings` gathers what the user wrote (file, environment, command line), `broker` puts the rooms together and
-//! runs them, `print` shows tables. What a setting means stands in `klamm_broker::config`, nowhere here.
+//! runs them, `memory` gives memory back, `print` shows tables. What a setting means stands in `klamm_broker::config`, nowhere here.
 
 mod broker;
+mod memory;
 mod print;
 mod settings;
 

@@ -3,9 +3,16 @@
 mod running;
 
 use std::io::Write;
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+use klamm_protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use klamm_protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic};
+use klamm_protocol::messages::produce::{
+    PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
+};
+use klamm_protocol::record::{BatchBuilder, Compression};
+use klamm_protocol::{Decoder, ErrorCode, Message, Records, frame};
 use running::{Broker, PATIENCE, api_versions, correlation_id, framed, header, is_closed, read_frame};
 
 const MIB: u64 = 1 << 20;
@@ -207,13 +214,14 @@ fn half_a_giant_does_not_keep_the_slot_from_others() {
 }
 
 #[test]
-fn two_thousand_idle_connections_leave_no_memory_behind() {
+fn thousands_of_idle_connections_leave_no_memory_behind() {
+    let count = 8000;
     let broker = Broker::start(&[]);
     broker.serves();
     let before = broker.anonymous_bytes();
-    let idle: Vec<_> = (0..2000).map(|_| broker.connect()).collect();
+    let idle: Vec<_> = (0..count).map(|_| broker.connect()).collect();
     broker.serves();
-    let each = broker.anonymous_bytes().saturating_sub(before) / 2000;
+    let each = broker.anonymous_bytes().saturating_sub(before) / count;
     assert!(each < 8 << 10, "{each} bytes for an idle connection");
     drop(idle);
     settles_at(&broker, before + 8 * MIB);
@@ -252,6 +260,143 @@ fn an_idle_connection_is_closed_after_its_time() {
         "too early: {:?}",
         began.elapsed()
     );
+}
+
+#[test]
+fn a_produce_of_almost_100_mib_is_accepted_where_the_topic_allows_it() {
+    let broker = Broker::start(&["message.max.bytes=104857600"]);
+    let before = broker.anonymous_bytes();
+    let mut stream = broker.connect();
+    assert_eq!(produce_to_new_topic(&mut stream, 100), ErrorCode::NONE);
+    assert_eq!(produce(&mut stream, (100 << 20) - 200), ErrorCode::NONE);
+    broker.serves();
+    // The newest records stay in memory for their readers; a batch beyond that bound does not.
+    settles_at(&broker, before + 24 * MIB);
+}
+
+#[test]
+fn readers_that_do_not_take_their_answers_hold_no_memory_and_delay_nobody() {
+    let broker = Broker::start(&[]);
+    let mut stream = broker.connect();
+    assert_eq!(produce_to_new_topic(&mut stream, 900_000), ErrorCode::NONE);
+    for _ in 0..40 {
+        assert_eq!(produce(&mut stream, 900_000), ErrorCode::NONE);
+    }
+    let before = broker.anonymous_bytes();
+    let request = fetch_all();
+    let readers: Vec<_> = (0..50)
+        .map(|_| {
+            let mut reader = broker.connect();
+            for _ in 0..10 {
+                reader.write_all(&request).unwrap();
+            }
+            reader
+        })
+        .collect();
+    for _ in 0..20 {
+        broker.serves();
+        assert_eq!(produce(&mut stream, 100), ErrorCode::NONE);
+    }
+    let grown = broker.anonymous_bytes().saturating_sub(before);
+    assert!(
+        grown < 32 * MIB,
+        "{} KiB for answers that nobody takes",
+        grown >> 10
+    );
+    // One of them changes its mind.
+    let mut reader = readers.into_iter().next().unwrap();
+    for _ in 0..10 {
+        assert!(read_frame(&mut reader).unwrap().len() > 30_000_000);
+    }
+    drop(reader);
+    settles_at(&broker, before + 8 * MIB);
+}
+
+const TOPIC: &str = "giants";
+
+/// Asks for the topic until it is there and takes a record.
+fn produce_to_new_topic(stream: &mut TcpStream, size: usize) -> ErrorCode {
+    let topics = vec![MetadataRequestTopic {
+        name: Some(TOPIC.into()),
+        ..MetadataRequestTopic::default()
+    }];
+    let request = MetadataRequest {
+        topics: Some(topics),
+        ..MetadataRequest::default()
+    };
+    let began = Instant::now();
+    loop {
+        send(stream, 3, 4, &request);
+        read_frame(stream).expect("an answer");
+        let code = produce(stream, size);
+        if code == ErrorCode::NONE || began.elapsed() > PATIENCE {
+            return code;
+        }
+    }
+}
+
+/// Produces one record with a value of this size, and gives the error code of the answer.
+fn produce(stream: &mut TcpStream, size: usize) -> ErrorCode {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("it is after 1970");
+    let mut batch = BatchBuilder::new(Compression::None);
+    batch.append(
+        i64::try_from(now.as_millis()).expect("not yet"),
+        None,
+        Some(&vec![b'v'; size]),
+    );
+    let records = Records::from_parts(batch.finish().parts().to_vec());
+    let partition_data = vec![PartitionProduceData {
+        index: 0,
+        records: Some(records),
+    }];
+    let topic = TopicProduceData {
+        name: TOPIC.into(),
+        partition_data,
+        ..TopicProduceData::default()
+    };
+    let request = ProduceRequest {
+        acks: -1,
+        timeout_ms: 30_000,
+        topic_data: vec![topic],
+        ..ProduceRequest::default()
+    };
+    send(stream, 0, 7, &request);
+    let mut answer = Decoder::new(read_frame(stream).expect("an answer").into());
+    frame::decode_response_header::<ProduceResponse>(&mut answer, 0, 7).expect("a header");
+    let answer = ProduceResponse::decode(&mut answer, 7).expect("a Produce answer");
+    answer.responses[0].partition_responses[0].error_code
+}
+
+/// A fetch of everything in the topic.
+fn fetch_all() -> Vec<u8> {
+    let partition = FetchPartition {
+        partition_max_bytes: i32::MAX,
+        ..FetchPartition::default()
+    };
+    let topic = FetchTopic {
+        topic: TOPIC.into(),
+        partitions: vec![partition],
+        ..FetchTopic::default()
+    };
+    let request = FetchRequest {
+        replica_id: -1,
+        min_bytes: 1,
+        max_bytes: i32::MAX,
+        topics: vec![topic],
+        ..FetchRequest::default()
+    };
+    frame::encode_request(1, 4, 1, Some(&"t".into()), &request)
+        .expect("it has a version 4")
+        .concat()
+}
+
+fn send<M: Message>(stream: &mut TcpStream, key: i16, version: i16, request: &M) {
+    let parts = frame::encode_request(key, version, 1, Some(&"t".into()), request).expect("a served version");
+    for part in parts {
+        stream.write_all(&part).expect("the broker reads");
+    }
 }
 
 /// An ApiVersions request of this size, with a very long software name.

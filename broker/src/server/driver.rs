@@ -140,6 +140,15 @@ impl Driver {
 
     /// Tells the core what happened, and does what it wants done.
     pub(super) fn bring(self: &Arc<Self>, event: Event) {
+        if let Some(deadline) = self.handle(event)
+            && self.alarm_ms.fetch_min(deadline, Ordering::AcqRel) > deadline
+        {
+            self.alarm.notify_one();
+        }
+    }
+
+    /// The same; gives the core's next deadline instead of setting the alarm.
+    fn handle(self: &Arc<Self>, event: Event) -> Option<u64> {
         let mut effects = Vec::new();
         let (deadline, changed) = {
             // A node that panicked is in no state to go on: acknowledging from it could lose records.
@@ -160,10 +169,10 @@ impl Driver {
         if let Some(config) = changed {
             *lock(&self.config) = config;
         }
-        self.set_alarm(deadline);
         for effect in effects {
             self.carry_out(effect);
         }
+        deadline
     }
 
     fn changed_config(&self, config: &Arc<BrokerConfig>) -> Option<Arc<BrokerConfig>> {
@@ -305,13 +314,6 @@ impl Driver {
 
     // ---- time
 
-    fn set_alarm(&self, deadline: Option<u64>) {
-        let Some(deadline) = deadline else { return };
-        if self.alarm_ms.fetch_min(deadline, Ordering::AcqRel) > deadline {
-            self.alarm.notify_one();
-        }
-    }
-
     /// Brings [`Event::Tick`] whenever the core has something to do by then. Runs for ever.
     pub(super) async fn keep_time(self: Arc<Self>) {
         loop {
@@ -320,7 +322,9 @@ impl Driver {
             if alarm_ms <= now_ms {
                 // What is set from here on rings again.
                 self.alarm_ms.store(u64::MAX, Ordering::Release);
-                self.bring(Event::Tick);
+                if let Some(deadline) = self.handle(Event::Tick) {
+                    self.alarm_ms.fetch_min(deadline, Ordering::AcqRel);
+                }
                 continue;
             }
             let sleep = std::time::Duration::from_millis(alarm_ms - now_ms);
