@@ -37,6 +37,8 @@ pub(crate) struct Treatment {
     /// The codec that it is to have.
     codec: Option<Compression>,
     key_required: bool,
+    /// Every record of a compressed batch is looked at.
+    walk: bool,
     inflate_limit_bytes: usize,
 }
 
@@ -122,7 +124,7 @@ fn take_patients(node: &Node, caller: &Caller, call: &mut ProduceCall) -> (Vec<P
             let (Ok(online), Ok(batch)) = (node.partitions.get_online(&key), &partition.batch) else {
                 continue;
             };
-            let Some(treatment) = treatment(&online.config, batch) else {
+            let Some(treatment) = treatment(&online.config, batch, node.config.validate_compressed) else {
                 continue;
             };
             lane = online.lane;
@@ -140,7 +142,7 @@ fn take_patients(node: &Node, caller: &Caller, call: &mut ProduceCall) -> (Vec<P
     (patients, lane)
 }
 
-fn treatment(config: &TopicConfig, batch: &Batch) -> Option<Treatment> {
+fn treatment(config: &TopicConfig, batch: &Batch, validate_compressed: bool) -> Option<Treatment> {
     let wanted = match config.compression {
         TopicCompression::Producer => None,
         TopicCompression::Uncompressed => Some(Compression::None),
@@ -153,9 +155,11 @@ fn treatment(config: &TopicConfig, batch: &Batch) -> Option<Treatment> {
     let treatment = Treatment {
         codec,
         key_required: config.cleanup_compact,
+        // Plain batches have been walked already.
+        walk: validate_compressed && batch.header().compression() != Some(Compression::None),
         inflate_limit_bytes: INFLATE_LIMIT_BYTES.min(config.max_decompressed_bytes as usize),
     };
-    (treatment.codec.is_some() || treatment.key_required).then_some(treatment)
+    (treatment.codec.is_some() || treatment.key_required || treatment.walk).then_some(treatment)
 }
 
 impl Patient {
@@ -176,9 +180,10 @@ impl Patient {
 }
 
 fn treat(mut batch: Batch, treatment: Treatment) -> Result<Batch, Rejected> {
-    if treatment.key_required {
+    if treatment.key_required || treatment.walk {
         batch.validate_produced(&ProducedRules {
-            key_required: true,
+            key_required: treatment.key_required,
+            walk_compressed: treatment.walk,
             inflate_limit_bytes: treatment.inflate_limit_bytes,
             ..ProducedRules::default()
         })?;

@@ -40,6 +40,8 @@ pub struct BrokerConfig {
     pub fetch_session_slots: usize,
     /// Most partitions in one answer to DescribeTopicPartitions.
     pub describe_partitions_max: usize,
+    /// Whether every record of a compressed batch is looked at before it is stored.
+    pub validate_compressed: bool,
     /// How long an idle idempotent producer is remembered.
     pub producer_id_expiration_ms: u64,
     /// The work on all logs.
@@ -78,21 +80,11 @@ pub struct LogConfig {
     pub retention_check_interval_ms: u64,
     /// How often recovery points are written down.
     pub recovery_checkpoint_interval_ms: u64,
-    /// How often log start offsets are written down.
-    pub start_offset_checkpoint_interval_ms: u64,
-    /// How often high watermarks are written down.
-    pub high_watermark_checkpoint_interval_ms: u64,
-    /// Logs of one directory that are opened at the same time.
-    pub recovery_threads_per_dir: usize,
 }
 
 /// Groups of consumers.
 #[derive(Clone, Debug)]
 pub struct GroupConfig {
-    /// Whether the classic protocol is on.
-    pub classic_enabled: bool,
-    /// Whether the consumer protocol (KIP-848) is on.
-    pub consumer_enabled: bool,
     /// Shortest session timeout of a classic member.
     pub min_session_timeout_ms: i32,
     /// Longest session timeout of a classic member.
@@ -101,46 +93,6 @@ pub struct GroupConfig {
     pub initial_rebalance_delay_ms: i32,
     /// Most members of a classic group.
     pub max_size: usize,
-    /// Groups of the consumer protocol.
-    pub consumer: ConsumerGroupConfig,
-}
-
-/// Groups of the consumer protocol (KIP-848).
-#[derive(Clone, Debug)]
-pub struct ConsumerGroupConfig {
-    /// Session timeout of the members.
-    pub session_timeout_ms: i32,
-    /// Its lower bound where a group sets its own.
-    pub min_session_timeout_ms: i32,
-    /// Its upper bound where a group sets its own.
-    pub max_session_timeout_ms: i32,
-    /// Interval of the heartbeats.
-    pub heartbeat_interval_ms: i32,
-    /// Its lower bound where a group sets its own.
-    pub min_heartbeat_interval_ms: i32,
-    /// Its upper bound where a group sets its own.
-    pub max_heartbeat_interval_ms: i32,
-    /// Most members.
-    pub max_size: usize,
-    /// Names of the assignors, the preferred one first.
-    pub assignors: Vec<String>,
-    /// Whether a group may change its protocol while it has members.
-    pub migration: MigrationPolicy,
-    /// How often patterns are matched against the topics.
-    pub regex_refresh_interval_ms: u64,
-}
-
-/// Which way a group with members may change its protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MigrationPolicy {
-    /// Not at all.
-    Disabled,
-    /// From classic to consumer.
-    Upgrade,
-    /// From consumer to classic.
-    Downgrade,
-    /// Both ways.
-    Bidirectional,
 }
 
 /// Committed offsets and the topic they lie in.
@@ -148,10 +100,6 @@ pub enum MigrationPolicy {
 pub struct OffsetsConfig {
     /// Longest note that comes with an offset.
     pub metadata_max_bytes: usize,
-    /// How long a commit may wait until it is stored.
-    pub commit_timeout_ms: u64,
-    /// Bytes read at a time while a coordinator loads.
-    pub load_buffer_bytes: usize,
     /// How long the offsets of an unused group are kept.
     pub retention_ms: u64,
     /// How often it is checked for offsets to forget.
@@ -200,6 +148,7 @@ impl BrokerConfig {
             fetch_max_bytes: values.count("fetch.max.bytes"),
             fetch_session_slots: values.count("max.incremental.fetch.session.cache.slots"),
             describe_partitions_max: values.count("max.request.partition.size.limit"),
+            validate_compressed: values.boolean("klamm.validate.compressed"),
             producer_id_expiration_ms: values.span("producer.id.expiration.ms"),
             log: log(&values),
             topic_defaults: TopicConfig::resolve(&values, &BTreeMap::new()),
@@ -316,50 +265,21 @@ fn log(values: &Values) -> LogConfig {
     LogConfig {
         retention_check_interval_ms: values.span("log.retention.check.interval.ms"),
         recovery_checkpoint_interval_ms: values.span("log.flush.offset.checkpoint.interval.ms"),
-        start_offset_checkpoint_interval_ms: values.span("log.flush.start.offset.checkpoint.interval.ms"),
-        high_watermark_checkpoint_interval_ms: u64::try_from(
-            values.long("replica.high.watermark.checkpoint.interval.ms"),
-        )
-        .unwrap_or(0),
-        recovery_threads_per_dir: values.count("num.recovery.threads.per.data.dir"),
     }
 }
 
 fn group(values: &Values) -> GroupConfig {
-    let protocols = values.list("group.coordinator.rebalance.protocols");
-    let migration = values.text("group.consumer.migration.policy").unwrap_or_default();
     GroupConfig {
-        classic_enabled: protocols.iter().any(|protocol| protocol == "classic"),
-        consumer_enabled: protocols.iter().any(|protocol| protocol == "consumer"),
         min_session_timeout_ms: values.int("group.min.session.timeout.ms"),
         max_session_timeout_ms: values.int("group.max.session.timeout.ms"),
         initial_rebalance_delay_ms: values.int("group.initial.rebalance.delay.ms"),
         max_size: values.count("group.max.size"),
-        consumer: ConsumerGroupConfig {
-            session_timeout_ms: values.int("group.consumer.session.timeout.ms"),
-            min_session_timeout_ms: values.int("group.consumer.min.session.timeout.ms"),
-            max_session_timeout_ms: values.int("group.consumer.max.session.timeout.ms"),
-            heartbeat_interval_ms: values.int("group.consumer.heartbeat.interval.ms"),
-            min_heartbeat_interval_ms: values.int("group.consumer.min.heartbeat.interval.ms"),
-            max_heartbeat_interval_ms: values.int("group.consumer.max.heartbeat.interval.ms"),
-            max_size: values.count("group.consumer.max.size"),
-            assignors: values.list("group.consumer.assignors"),
-            migration: match migration.to_ascii_lowercase().as_str() {
-                "disabled" => MigrationPolicy::Disabled,
-                "upgrade" => MigrationPolicy::Upgrade,
-                "downgrade" => MigrationPolicy::Downgrade,
-                _ => MigrationPolicy::Bidirectional,
-            },
-            regex_refresh_interval_ms: values.span("group.consumer.regex.refresh.interval.ms"),
-        },
     }
 }
 
 fn offsets(values: &Values) -> OffsetsConfig {
     OffsetsConfig {
         metadata_max_bytes: usize::try_from(values.int("offset.metadata.max.bytes")).unwrap_or(0),
-        commit_timeout_ms: values.span("offsets.commit.timeout.ms"),
-        load_buffer_bytes: values.count("offsets.load.buffer.size"),
         retention_ms: values.span("offsets.retention.minutes") * 60_000,
         retention_check_interval_ms: values.span("offsets.retention.check.interval.ms"),
         topic_num_partitions: values.int("offsets.topic.num.partitions"),

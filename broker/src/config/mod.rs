@@ -13,9 +13,7 @@ pub mod table;
 mod topic_config;
 mod values;
 
-pub use broker_config::{
-    BrokerConfig, ConsumerGroupConfig, GroupConfig, LogConfig, MigrationPolicy, NetworkConfig, OffsetsConfig,
-};
+pub use broker_config::{BrokerConfig, GroupConfig, LogConfig, NetworkConfig, OffsetsConfig};
 pub use describe::{Described, Synonym, describe_broker, describe_topic};
 pub use listener::{Listener, ListenerError, SecurityProtocol};
 pub use load::{ConfigError, Loaded, check_broker_config, load};

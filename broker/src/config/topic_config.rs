@@ -41,14 +41,6 @@ pub struct TopicConfig {
     pub cleanup_compact: bool,
     /// Codec of stored batches.
     pub compression: TopicCompression,
-    /// Level of gzip; -1 is the codec's default.
-    pub compression_gzip_level: i32,
-    /// Level of zstd.
-    pub compression_zstd_level: i32,
-    /// How long tombstones stay.
-    pub delete_retention_ms: u64,
-    /// How long a deleted file lies renamed.
-    pub file_delete_delay_ms: u64,
     /// Records between two syncs; 1 is "acknowledged once it is on the disk".
     pub flush_messages: Option<u64>,
     /// Longest wait for a sync.
@@ -67,12 +59,6 @@ pub struct TopicConfig {
     pub timestamp_after_max_ms: u64,
     /// Replicas that a write with acks=all needs.
     pub min_insync_replicas: u32,
-    /// Age below which a record is not compacted away.
-    pub min_compaction_lag_ms: u64,
-    /// Age at which a record has to be looked at by compaction.
-    pub max_compaction_lag_ms: u64,
-    /// Share of the log that has to be new before it is compacted.
-    pub min_cleanable_dirty_ratio: f64,
     /// Largest size of a partition.
     pub retention_bytes: Option<u64>,
     /// Largest age of a record.
@@ -83,8 +69,6 @@ pub struct TopicConfig {
     pub segment_index_bytes: u32,
     /// Largest age of a segment.
     pub segment_ms: u64,
-    /// What may be taken off that age at random.
-    pub segment_jitter_ms: u64,
 }
 
 impl TopicConfig {
@@ -104,10 +88,6 @@ impl TopicConfig {
                 "zstd" => TopicCompression::Zstd,
                 _ => TopicCompression::Producer,
             },
-            compression_gzip_level: view.int("compression.gzip.level"),
-            compression_zstd_level: view.int("compression.zstd.level"),
-            delete_retention_ms: view.span("delete.retention.ms"),
-            file_delete_delay_ms: view.span("file.delete.delay.ms"),
             flush_messages: view.limit("flush.messages"),
             flush_ms: view.limit("flush.ms"),
             index_interval_bytes: view.size("index.interval.bytes"),
@@ -120,15 +100,11 @@ impl TopicConfig {
             timestamp_before_max_ms: view.span("message.timestamp.before.max.ms"),
             timestamp_after_max_ms: view.span("message.timestamp.after.max.ms"),
             min_insync_replicas: view.size("min.insync.replicas"),
-            min_compaction_lag_ms: view.span("min.compaction.lag.ms"),
-            max_compaction_lag_ms: view.span("max.compaction.lag.ms"),
-            min_cleanable_dirty_ratio: view.text("min.cleanable.dirty.ratio").parse().unwrap_or(0.5),
             retention_bytes: view.limit("retention.bytes"),
             retention_ms: view.limit("retention.ms"),
             segment_bytes: view.size("segment.bytes"),
             segment_index_bytes: view.size("segment.index.bytes"),
             segment_ms: view.span("segment.ms"),
-            segment_jitter_ms: view.span("segment.jitter.ms"),
         }
     }
 
@@ -154,8 +130,8 @@ pub fn check_topic_configs(values: &Values, overrides: &BTreeMap<String, String>
             return Err(format!("{name} cannot be {value}: {why}"));
         }
     }
-    let config = TopicConfig::resolve(values, overrides);
-    if config.min_compaction_lag_ms > config.max_compaction_lag_ms {
+    let view = View { values, overrides };
+    if view.span("min.compaction.lag.ms") > view.span("max.compaction.lag.ms") {
         return Err("min.compaction.lag.ms must not be greater than max.compaction.lag.ms".into());
     }
     Ok(())
@@ -239,10 +215,6 @@ impl View<'_> {
             return value.trim().to_owned();
         }
         inherited(setting, self.values).0.unwrap_or_default()
-    }
-
-    fn int(&self, name: &str) -> i32 {
-        self.text(name).parse().expect("checked when it was set")
     }
 
     fn size(&self, name: &str) -> u32 {

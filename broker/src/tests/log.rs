@@ -6,7 +6,7 @@ use klamm_protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRe
 use klamm_protocol::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
-use klamm_protocol::record::{BatchBuilder, Batches, Compression, legacy};
+use klamm_protocol::record::{BatchBuilder, BatchHeader, Batches, Compression, legacy};
 use klamm_protocol::{ErrorCode, Records};
 
 use super::{CLIENT, Harness, answered, batch};
@@ -457,6 +457,28 @@ fn a_compacted_topic_takes_no_record_without_a_key() {
     let answer = partitions_of(harness.ask(9, &produce(-1, &[(0, batch(&["a"]))])));
     assert_eq!(answer[0].error_code, ErrorCode::INVALID_RECORD);
     assert_eq!(answer[0].record_errors[0].batch_index, 0);
+}
+
+#[test]
+fn compressed_records_are_looked_at_where_somebody_asked_for_that() {
+    let mut batch = BatchBuilder::new(Compression::Lz4);
+    batch.append(1_700_000_000_000, None, Some(&[b'a'; 1000]));
+    let mut bytes = batch.finish().to_bytes().to_vec();
+    // No codec makes sense of this; the checksum, from its place at 17 on, covers what lies behind it.
+    bytes.truncate(BatchHeader::SIZE);
+    bytes.extend([0xff; 40]);
+    let length = i32::try_from(bytes.len() - 12).unwrap();
+    bytes[8..12].copy_from_slice(&length.to_be_bytes());
+    let checksum = crc32c::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&checksum.to_be_bytes());
+    let request = produce(-1, &[(0, Records::from(bytes::Bytes::from(bytes)))]);
+    let cases = [("false", ErrorCode::NONE), ("true", ErrorCode::INVALID_RECORD)];
+    for (setting, code) in cases {
+        let mut harness = Harness::new(&[("klamm.validate.compressed", setting)]);
+        harness.create_topic("t", 1, &[]);
+        let answer = partitions_of(harness.ask(9, &request));
+        assert_eq!(answer[0].error_code, code, "klamm.validate.compressed={setting}");
+    }
 }
 
 #[test]

@@ -165,6 +165,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .inert(reason::ONE_NODE)
         .doc("Longest wait of a replica's fetch, in milliseconds."),
     long("replica.high.watermark.checkpoint.interval.ms", "5000")
+        .inert(reason::ONE_CHECKPOINT)
         .doc("How often the high watermarks are written down, in milliseconds."),
     long("replica.lag.time.max.ms", "30000")
         .inert(reason::ONE_NODE)

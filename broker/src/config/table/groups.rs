@@ -20,6 +20,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "classic,consumer,streams",
     )
     .words(&["consumer", "classic", "share", "streams"])
+    .inert(reason::CLASSIC_ONLY)
     .doc("Group protocols that are switched on."),
     int("group.coordinator.threads", "4")
         .at_least(1)
@@ -40,31 +41,41 @@ pub(super) const SETTINGS: &[Setting] = &[
         .doc("Memory that the coordinator keeps for gathering records, in bytes."),
     int("group.consumer.session.timeout.ms", "45000")
         .at_least(1)
+        .inert(reason::CLASSIC_ONLY)
         .doc("Session timeout of a consumer group's members, in milliseconds."),
     int("group.consumer.min.session.timeout.ms", "45000")
         .at_least(1)
+        .inert(reason::CLASSIC_ONLY)
         .doc("Lower bound of that timeout when a group sets its own, in milliseconds."),
     int("group.consumer.max.session.timeout.ms", "60000")
         .at_least(1)
+        .inert(reason::CLASSIC_ONLY)
         .doc("Upper bound of that timeout when a group sets its own, in milliseconds."),
     int("group.consumer.heartbeat.interval.ms", "5000")
         .at_least(1)
+        .inert(reason::CLASSIC_ONLY)
         .doc("How often members of a consumer group send a heartbeat, in milliseconds."),
     int("group.consumer.min.heartbeat.interval.ms", "5000")
         .at_least(1)
+        .inert(reason::CLASSIC_ONLY)
         .doc("Lower bound of that interval when a group sets its own, in milliseconds."),
     int("group.consumer.max.heartbeat.interval.ms", "15000")
         .at_least(1)
+        .inert(reason::CLASSIC_ONLY)
         .doc("Upper bound of that interval when a group sets its own, in milliseconds."),
     int("group.consumer.max.size", "2147483647")
         .at_least(1)
+        .inert(reason::CLASSIC_ONLY)
         .doc("Most members of a consumer group."),
-    list("group.consumer.assignors", "uniform,range").doc(
-        "Ways to assign partitions, best first: uniform spreads them evenly, range keeps \
+    list("group.consumer.assignors", "uniform,range")
+        .inert(reason::CLASSIC_ONLY)
+        .doc(
+            "Ways to assign partitions, best first: uniform spreads them evenly, range keeps \
               neighbouring partitions together.",
-    ),
+        ),
     string("group.consumer.migration.policy", "bidirectional")
         .words_any_case(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"])
+        .inert(reason::CLASSIC_ONLY)
         .doc(
             "Whether a group may change between the classic and the consumer protocol while it has \
               members.",
@@ -72,6 +83,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     int("group.consumer.regex.refresh.interval.ms", "600000")
         .at_least(10_000)
         .internal()
+        .inert(reason::CLASSIC_ONLY)
         .doc("How often subscriptions by pattern are matched against the topics, in milliseconds."),
     boolean("group.consumer.assignor.offload.enable", "true")
         .cluster_wide()
@@ -95,9 +107,11 @@ pub(super) const SETTINGS: &[Setting] = &[
         .doc("Longest note that may be stored with a committed offset, in bytes."),
     int("offsets.commit.timeout.ms", "5000")
         .at_least(1)
+        .inert(reason::NO_COMMIT_TIMEOUT)
         .doc("How long a commit of offsets may wait until it is safely stored, in milliseconds."),
     int("offsets.load.buffer.size", "5242880")
         .at_least(1)
+        .inert(reason::OWN_STEPS)
         .doc("Bytes read at a time when a coordinator loads its partition of __consumer_offsets."),
     int("offsets.retention.minutes", "10080")
         .at_least(1)

@@ -20,12 +20,16 @@ pub(super) const SETTINGS: &[Setting] = &[
               log.roll.hours holds.",
     ),
     int("log.roll.hours", "168").at_least(1).doc("The same in hours."),
-    long_or_null("log.roll.jitter.ms").cluster_wide().doc(
-        "Up to this many milliseconds are taken off log.roll.ms at random, so that segments do \
+    long_or_null("log.roll.jitter.ms")
+        .cluster_wide()
+        .inert(reason::NO_JITTER)
+        .doc(
+            "Up to this many milliseconds are taken off log.roll.ms at random, so that segments do \
               not all close at once. Unset, log.roll.jitter.hours holds.",
-    ),
+        ),
     int("log.roll.jitter.hours", "0")
         .at_least(0)
+        .inert(reason::NO_JITTER)
         .doc("The same in hours."),
     long_or_null("log.retention.ms").cluster_wide().doc(
         "Closed segments whose newest record is older than this many milliseconds are deleted; -1 \
@@ -43,6 +47,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     long("log.segment.delete.delay.ms", "60000")
         .at_least(0)
         .cluster_wide()
+        .inert(reason::NO_DELAY)
         .doc("How long a deleted file lies renamed before it is removed, in milliseconds."),
     list("log.cleanup.policy", "delete")
         .words(&["compact", "delete"])
@@ -78,6 +83,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         ),
     int("log.flush.start.offset.checkpoint.interval.ms", "60000")
         .at_least(0)
+        .inert(reason::ONE_CHECKPOINT)
         .doc("How often the log start offsets are written down, in milliseconds."),
     boolean("log.preallocate", "false")
         .cluster_wide()
@@ -123,6 +129,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     int("num.recovery.threads.per.data.dir", "2")
         .at_least(1)
         .cluster_wide()
+        .inert(reason::THREADS)
         .doc("Logs of one data directory that are opened and recovered at the same time."),
     int("message.max.bytes", "1048588")
         .at_least(0)
@@ -142,15 +149,17 @@ pub(super) const SETTINGS: &[Setting] = &[
     int("compression.gzip.level", "-1")
         .either(-1, 1, 9)
         .cluster_wide()
+        .inert(reason::OWN_LEVELS)
         .doc("Level of gzip, where batches are compressed here; -1 is the codec's own default."),
     int("compression.lz4.level", "9")
         .between(1, 17)
         .cluster_wide()
-        .inert(reason::LZ4)
+        .inert(reason::OWN_LEVELS)
         .doc("Level of lz4, where batches are compressed here."),
     int("compression.zstd.level", "3")
         .between(-131_072, 22)
         .cluster_wide()
+        .inert(reason::OWN_LEVELS)
         .doc("Level of zstd, where batches are compressed here."),
     boolean("log.cleaner.enable", "true")
         .inert(reason::NO_COMPACTION)

@@ -6,6 +6,7 @@ mod groups;
 mod log;
 mod network;
 mod operations;
+mod own;
 mod reason;
 mod remote;
 mod security;
@@ -28,6 +29,7 @@ pub const BROKER: &[(&str, &[Setting])] = &[
     ("Security", security::SETTINGS),
     ("Metrics and quotas", operations::SETTINGS),
     ("Tiered storage", remote::SETTINGS),
+    ("Klamm's own", own::SETTINGS),
 ];
 
 /// The settings of a topic.
@@ -82,7 +84,8 @@ mod tests {
     /// Kafka 4.4 knows 379 settings of a broker and 38 of a topic.
     #[test]
     fn all_settings_of_kafka_4_4_are_here() {
-        assert_eq!(broker_settings().count(), 379);
+        let own = |setting: &&Setting| setting.name.starts_with("klamm.");
+        assert_eq!(broker_settings().filter(|setting| !own(setting)).count(), 379);
         assert_eq!(TOPIC.len(), 38);
     }
 }

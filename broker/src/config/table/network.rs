@@ -4,7 +4,7 @@ use super::reason;
 use crate::config::setting::{Setting, int, list, list_or_null, long, string, string_or_null};
 
 pub(super) const SETTINGS: &[Setting] = &[
-    list("listeners", "PLAINTEXT://:9092").per_broker().doc(
+    list("listeners", "PLAINTEXT://:9092").doc(
         "Addresses to listen on, as NAME://host:port between commas. No host means every address \
               of the machine, port 0 a free one that the log names.",
     ),
@@ -16,7 +16,6 @@ pub(super) const SETTINGS: &[Setting] = &[
         "listener.security.protocol.map",
         "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT",
     )
-    .per_broker()
     .doc(
         "Which security protocol each listener name speaks, as NAME:PROTOCOL between commas. A \
               name that is itself a protocol needs no entry.",

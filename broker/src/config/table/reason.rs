@@ -12,7 +12,13 @@ pub(super) const NO_LINGER: &str = "the coordinator writes what is there, withou
 pub(super) const PLAIN_COORDINATOR: &str = "the coordinators' records are stored uncompressed";
 pub(super) const NO_COMPACTION: &str =
     "compaction is not served yet: compacted topics keep all their records";
-pub(super) const LZ4: &str = "the lz4 codec used here has one level";
+pub(super) const OWN_LEVELS: &str = "the codecs' own levels are used";
+pub(super) const NO_JITTER: &str = "segments are closed when they are due";
+pub(super) const NO_DELAY: &str = "files are removed once their last reader is gone";
+pub(super) const ONE_CHECKPOINT: &str = "it is written together with the recovery points";
+pub(super) const NO_COMMIT_TIMEOUT: &str = "a commit is answered when it is written, however long that takes";
+pub(super) const OWN_STEPS: &str = "loading reads in steps of its own";
+pub(super) const CLASSIC_ONLY: &str = "only the classic group protocol is served yet";
 pub(super) const METADATA: &str = "the metadata log looks after itself";
 pub(super) const STABLE: &str = "only what is released is served";
 pub(super) const NO_LIMIT: &str = "the start has no time limit";

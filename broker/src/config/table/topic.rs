@@ -18,15 +18,17 @@ pub(super) const SETTINGS: &[Setting] = &[
     int("compression.gzip.level", "-1")
         .either(-1, 1, 9)
         .broker_names(&["compression.gzip.level"])
+        .inert(reason::OWN_LEVELS)
         .doc("Level of gzip, where batches are compressed here; -1 is the codec's own default."),
     int("compression.lz4.level", "9")
         .between(1, 17)
-        .inert(reason::LZ4)
+        .inert(reason::OWN_LEVELS)
         .broker_names(&["compression.lz4.level"])
         .doc("Level of lz4, where batches are compressed here."),
     int("compression.zstd.level", "3")
         .between(-131_072, 22)
         .broker_names(&["compression.zstd.level"])
+        .inert(reason::OWN_LEVELS)
         .doc("Level of zstd, where batches are compressed here."),
     long("delete.retention.ms", "86400000")
         .at_least(0)
@@ -39,6 +41,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     long("file.delete.delay.ms", "60000")
         .at_least(0)
         .broker_names(&["log.segment.delete.delay.ms"])
+        .inert(reason::NO_DELAY)
         .doc("How long a deleted file lies renamed before it is removed, in milliseconds."),
     long("flush.messages", "9223372036854775807")
         .at_least(1)
@@ -175,6 +178,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     long("segment.jitter.ms", "0")
         .at_least(0)
         .broker_names(&["log.roll.jitter.ms", "log.roll.jitter.hours"])
+        .inert(reason::NO_JITTER)
         .doc(
             "Up to this many milliseconds are taken off segment.ms at random, so that segments do not \
               all close at once.",
