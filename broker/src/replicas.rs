@@ -149,6 +149,7 @@ impl Node {
             flush_ms: config.flush_ms.map(limit),
             producer_expiration_ms: limit(self.config.producer_id_expiration_ms),
             fsync_acknowledged: config.sync_before_acknowledging(),
+            ..LogConfig::default()
         }
     }
 

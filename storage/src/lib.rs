@@ -9,6 +9,7 @@
 #[cfg(feature = "sim")]
 pub mod bug;
 pub mod checkpoint;
+mod compaction;
 mod epochs;
 mod files;
 mod index;
@@ -23,6 +24,7 @@ pub mod sys;
 mod tail;
 mod transactions;
 
+pub use compaction::{CompactJob, Compacted};
 pub use epochs::LeaderEpochs;
 pub use files::OpenFiles;
 pub use lane::{LaneDone, LaneError, LaneJob};

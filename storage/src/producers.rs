@@ -208,6 +208,12 @@ impl Producers {
         })
     }
 
+    /// The offset of each producer's last data record, as far as it is known.
+    pub(crate) fn last_offsets(&self) -> BTreeMap<i64, i64> {
+        let last = |(id, producer): (&i64, &Producer)| Some((*id, producer.seen().last()?.last_offset));
+        self.entries.iter().filter_map(last).collect()
+    }
+
     /// How many producer ids are known.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

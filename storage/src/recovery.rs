@@ -15,6 +15,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::checkpoint;
+use crate::compaction;
 use crate::epochs::LeaderEpochs;
 use crate::files::Directory;
 use crate::index::{self, Indexer, OffsetIndex, TimeIndex, TimestampOffset};
@@ -23,7 +24,9 @@ use crate::log::OpenOptions;
 use crate::log_dir::PartitionMetadata;
 use crate::producers::{EndedTransaction, Producers};
 use crate::scan::{ScanError, Scanner};
-use crate::segment::{self, DELETED, INDEX, LOG, SNAPSHOT, Segment, TIME_INDEX, TXN_INDEX, absent_is_fine};
+use crate::segment::{
+    self, CLEANED, DELETED, INDEX, LOG, SNAPSHOT, Segment, TIME_INDEX, TXN_INDEX, absent_is_fine,
+};
 use crate::sys::{self, DirEntry, File, Fs, Mode};
 use crate::transactions;
 
@@ -273,12 +276,24 @@ impl Recovery<'_> {
             Some(Ok(metadata)) => Err(Failure::OtherTopic(metadata.topic_id)),
             Some(Err(reason)) => Err(Failure::Corrupt { offset: 0, reason }),
             // A crash while the log was created.
-            None => Ok(PartitionMetadata { topic_id: wanted }.write(self.fs, self.path)?),
+            None => {
+                // The bound's name comes before any segment's, so it is missing only where they are.
+                if !self
+                    .fs
+                    .list_dir(self.path)?
+                    .iter()
+                    .any(|entry| entry.name.ends_with(LOG))
+                {
+                    self.fs.open(&self.path.join(RECOVERY_BOUND_FILE), Mode::Create)?;
+                }
+                Ok(PartitionMetadata { topic_id: wanted }.write(self.fs, self.path)?)
+            }
         }
     }
 
     /// Removes what a crash left half done; gives the segments, oldest first.
     fn sweep(&self) -> io::Result<Vec<Extent>> {
+        compaction::finish_swaps(self.fs, self.path)?;
         let entries = self.fs.list_dir(self.path)?;
         let base_offsets: Vec<i64> = entries
             .iter()
@@ -291,7 +306,7 @@ impl Recovery<'_> {
                 .is_some_and(|offset| base_offsets.binary_search(&offset).is_err())
         };
         let half_done = |name: &str| {
-            [DELETED, ".tmp", ".cleaned"]
+            [DELETED, ".tmp", CLEANED]
                 .iter()
                 .any(|suffix| name.ends_with(suffix))
         };

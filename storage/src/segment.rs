@@ -23,6 +23,11 @@ pub(crate) const SNAPSHOT: &str = ".snapshot";
 /// Added to the name of a file that is about to go.
 pub(crate) const DELETED: &str = ".deleted";
 
+/// Added to the name of a file that compaction is writing.
+pub(crate) const CLEANED: &str = ".cleaned";
+/// Added to the name of a compacted `.log` that is complete and takes the old one's place.
+pub(crate) const SWAP: &str = ".swap";
+
 /// The name of the file that belongs to an offset.
 pub(crate) fn file_name(offset: i64, suffix: &str) -> String {
     format!("{offset:020}{suffix}")
@@ -35,6 +40,12 @@ pub(crate) fn offset_of(name: &str, suffix: &str) -> Option<i64> {
         return None;
     }
     digits.parse().ok()
+}
+
+impl std::fmt::Debug for Segment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "segment {}", self.base_offset)
+    }
 }
 
 /// The files of a segment, shared by the core, the lane and readers.

@@ -27,6 +27,29 @@ pub struct AbortedTransaction {
     pub producer_id: i64,
 }
 
+/// An entry of the index, as far as compaction wants it.
+pub(crate) struct Aborted {
+    pub(crate) producer_id: i64,
+    pub(crate) first_offset: i64,
+    pub(crate) last_offset: i64,
+}
+
+/// Adds all entries of one segment.
+pub(crate) fn read_all(file: &dyn File, into: &mut Vec<Aborted>) -> io::Result<()> {
+    let mut bytes = [0; TXN_ENTRY as usize];
+    for number in 0..file.len()? / TXN_ENTRY {
+        read_exact_at(file, number * TXN_ENTRY, &mut bytes)?;
+        let mut entry = &bytes[2..];
+        let producer_id = entry.get_i64();
+        into.push(Aborted {
+            producer_id,
+            first_offset: entry.get_i64(),
+            last_offset: entry.get_i64(),
+        });
+    }
+    Ok(())
+}
+
 pub(crate) fn put_aborted(out: &mut Vec<u8>, ended: &EndedTransaction) {
     out.extend(0i16.to_be_bytes());
     for field in [

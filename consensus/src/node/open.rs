@@ -316,6 +316,8 @@ impl Opening<'_> {
         };
         self.replace(STATE_FILE, encode_state(state))?;
         node.core.quorum.vote_is_durable();
+        node.log
+            .on_checkpointed(node.log.recovery_point(), &mut node.jobs);
         node.append();
         self.run_jobs(node)?;
         assert!(

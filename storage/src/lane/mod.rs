@@ -22,6 +22,9 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::LogKey;
+use crate::compaction::SwapJob;
+use crate::recovery::Shape;
+use crate::segment::Segment;
 use crate::sys::Fs;
 
 /// Something to be done on a disk for one log.
@@ -37,6 +40,7 @@ pub(crate) enum Work {
     Truncate(Box<TruncateJob>),
     Delete(DeleteJob),
     Remove(RemoveJob),
+    Swap(SwapJob),
     /// The recovery point on disk is no longer wrong: the bound that a truncation set may go.
     Unbind(std::path::PathBuf),
 }
@@ -62,7 +66,7 @@ impl LaneJob {
 
     /// Whether it has to be alone: everything of its log before it is done, everything behind it waits.
     pub(crate) fn is_barrier(&self) -> bool {
-        matches!(self.work, Work::Truncate(_) | Work::Remove(_))
+        matches!(self.work, Work::Truncate(_) | Work::Remove(_) | Work::Swap(_))
     }
 }
 
@@ -88,6 +92,7 @@ pub(crate) enum Outcome {
     },
     Truncated(Box<Truncated>),
     Deleted,
+    Swapped(Vec<(Arc<Segment>, Shape)>),
     Removed,
     Unbound,
     Failed {
@@ -178,6 +183,7 @@ pub fn run(fs: &Arc<dyn Fs>, jobs: Vec<LaneJob>) -> Vec<LaneDone> {
             Work::Truncate(job) => job.run(fs),
             Work::Delete(job) => job.run(fs),
             Work::Remove(job) => job.run(fs),
+            Work::Swap(job) => upkeep::swap(fs, job),
             Work::Unbind(path) => upkeep::unbind(fs, &path),
         };
         dones.push(LaneDone {

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::{LaneError, Outcome, Task};
+use crate::compaction::SwapJob;
 use crate::files::Directory;
 use crate::producers::Producers;
 use crate::recovery::{self, Extent, SegmentFacts};
@@ -245,6 +246,20 @@ fn replace_by_prefix(fs: &dyn Fs, segment: &Segment, log: &dyn File, len: u64) -
     fs.sync_dir(&segment.directory.path())?;
     segment.log.close();
     segment.log.open(fs, Mode::Write)
+}
+
+/// Puts compacted segments in place.
+pub(super) fn swap(fs: &dyn Fs, job: SwapJob) -> Outcome {
+    match job.swap(fs) {
+        Ok(()) => Outcome::Swapped(job.segments),
+        Err(error) => {
+            let path = job.segments[0].0.directory.path();
+            Outcome::Failed {
+                task: Task::Other,
+                error: LaneError::of(&error, &path),
+            }
+        }
+    }
 }
 
 /// Removes whole segments from the beginning of the log.

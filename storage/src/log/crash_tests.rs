@@ -429,7 +429,7 @@ fn check_indexes(bench: &Bench, context: &str) {
 }
 
 /// A disk with the log directory on it.
-fn machine() -> MemoryFs {
+pub(super) fn machine() -> MemoryFs {
     let fs = MemoryFs::new();
     fs.create_dir(Path::new("/data")).unwrap();
     fs.sync_dir(Path::new("/")).unwrap();

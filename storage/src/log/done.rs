@@ -39,6 +39,7 @@ impl Log {
             Outcome::Synced { end_offset } => self.synced(end_offset, current),
             Outcome::Truncated(truncated) => progress.lost_from = self.truncated(*truncated, jobs),
             Outcome::Deleted => {}
+            Outcome::Swapped(segments) => self.swapped(segments),
             Outcome::Removed => self.phase = Phase::Deleted,
             Outcome::Unbound => self.bound = None,
             Outcome::Failed { task, error } => progress.lost_from = self.failed(task, error, current),

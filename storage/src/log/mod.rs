@@ -7,13 +7,16 @@
 //! Invariant: log start offset <= recovery point <= written end <= log end offset, but for the log start, which
 //! [`Log::delete_records_before`] may move up to the written end.
 //!
-//! Read on in `append`, `done` (what comes back), `upkeep` (flush, retention, truncation, end) and `read`.
+//! Read on in `append`, `done` (what comes back), `upkeep` (flush, retention, truncation, end), `compact` and `read`.
 
 mod append;
+mod compact;
 mod done;
 mod read;
 mod upkeep;
 
+#[cfg(test)]
+mod compact_tests;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
@@ -65,6 +68,12 @@ pub struct LogConfig {
     pub flush_ms: Option<i64>,
     /// `producer.id.expiration.ms`.
     pub producer_expiration_ms: i64,
+    /// `min.cleanable.dirty.ratio` in percent: so much of what may be compacted has to be new.
+    pub min_dirty_percent: u8,
+    /// `min.compaction.lag.ms`: younger records are not compacted away.
+    pub min_compaction_lag_ms: i64,
+    /// `delete.retention.ms`: so long a tombstone stays after the first compaction that sees it.
+    pub delete_retention_ms: i64,
     /// A record counts as acknowledged once it is synced, and not when it is in the page cache.
     pub fsync_acknowledged: bool,
 }
@@ -83,6 +92,9 @@ impl Default for LogConfig {
             flush_messages: None,
             flush_ms: None,
             producer_expiration_ms: 24 * 3_600_000,
+            min_dirty_percent: 50,
+            min_compaction_lag_ms: 0,
+            delete_retention_ms: 24 * 3_600_000,
             fsync_acknowledged: false,
         }
     }
@@ -138,6 +150,9 @@ pub struct Log {
     truncation: Option<Truncation>,
     /// A file bounds the recovery point in the log directory's checkpoint, which may be from before a cut.
     bound: Option<i64>,
+    /// Up to where a compaction has been; it begins at 0 with every start.
+    compacted_to: i64,
+    compacting: bool,
     phase: Phase,
     last_flush_ms: i64,
     now_ms: i64,
@@ -327,6 +342,8 @@ impl Log {
             },
             truncation: None,
             bound: recovered.bound,
+            compacted_to: 0,
+            compacting: false,
             phase: Phase::Open,
             last_flush_ms: options.now_ms,
             now_ms: options.now_ms,

@@ -123,6 +123,7 @@ impl Log {
         let (offset, reset) = (truncation.offset, truncation.reset);
         self.generation += 1;
         self.pending.clear();
+        self.compacted_to = self.compacted_to.min(offset);
         let first_doomed = if reset { i64::MIN } else { offset + 1 };
         let mut doomed = self.segments.split_off(&first_doomed);
         if self.segments.is_empty() && !reset {
@@ -202,7 +203,7 @@ impl Log {
         self.phase == Phase::Deleted
     }
 
-    fn emit(&mut self, work: Work, jobs: &mut Vec<LaneJob>) {
+    pub(super) fn emit(&mut self, work: Work, jobs: &mut Vec<LaneJob>) {
         let job = LaneJob {
             key: self.key,
             generation: self.generation,
@@ -306,7 +307,11 @@ impl Log {
                     self.now_ms.saturating_sub(state.largest_timestamp_ms()) > retention_ms
                 });
             let below_start = number < expired;
-            if size == 0 || end > high_watermark || !(below_start || old || (excess > 0 && excess >= size)) {
+            let last = number + 1 == self.segments.len();
+            if (size == 0 && last)
+                || end > high_watermark
+                || !(below_start || old || (excess > 0 && excess >= size))
+            {
                 break;
             }
             excess = excess.saturating_sub(size);

@@ -1,0 +1,408 @@
+//! Compaction: of the records with one key the newest stays (Kafka: `Cleaner`).
+//!
+//! A [`CompactJob`] runs on a thread that may wait long. It reads the newest offset of every key in the part of the
+//! log that no compaction has seen (the keys in memory are bounded; what does not fit waits for the next job), and
+//! writes each segment that has something to lose anew, as `.cleaned` files under the same base offset. The log
+//! then has the lane put them in place. Offsets never change, and neither does any record that stays.
+//!
+//! What else stays: records without a key; the last batch of each producer, empty if need be, as its sequence
+//! counts; transaction markers. Records of aborted transactions go. A tombstone stays for `delete.retention.ms`
+//! after the first compaction that sees it: that fixes the delete horizon in the batch's head (KIP-534).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use klamm_protocol::record::{Batch, BatchBuilder, BatchHeader, INFLATE_LIMIT_BYTES, Record};
+
+use crate::index::Indexer;
+use crate::recovery::{Extent, Shape};
+use crate::scan::{ScanError, Scanner};
+use crate::segment::{self, CLEANED, INDEX, LOG, Segment, TIME_INDEX};
+use crate::sys::{File, Fs, Mode};
+use crate::transactions::{self, Aborted};
+
+/// What a key costs in memory beside its bytes.
+const KEY_OVERHEAD_BYTES: usize = 80;
+/// Batches are read, and collected for writing, in pieces of about this size.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// A compaction of one log's sealed segments.
+pub struct CompactJob {
+    pub(crate) fs: Arc<dyn Fs>,
+    /// From the beginning of the log on, all of them complete and below what may be compacted.
+    pub(crate) segments: Vec<Extent>,
+    /// Where the part begins that no compaction has seen.
+    pub(crate) first_dirty: i64,
+    /// The offset behind the last segment.
+    pub(crate) end: i64,
+    /// The offset of each producer's last record.
+    pub(crate) last_of_producers: BTreeMap<i64, i64>,
+    pub(crate) now_ms: i64,
+    pub(crate) delete_retention_ms: i64,
+    pub(crate) index_interval_bytes: u64,
+    /// Bytes of memory for keys.
+    pub(crate) memory_bytes: usize,
+}
+
+/// What a compaction has made: for [`Log::on_compacted`](crate::Log::on_compacted).
+pub struct Compacted {
+    /// Each segment that gets new files, and their shape.
+    pub(crate) segments: Vec<(Arc<Segment>, Shape)>,
+    /// Up to where the log is compacted now.
+    pub(crate) compacted_to: i64,
+}
+
+/// The newest offset of each key, as far as keys fit into memory.
+struct Newest {
+    offsets: BTreeMap<Box<[u8]>, i64>,
+    /// Everything between the first dirty offset and this one is in there.
+    end: i64,
+}
+
+impl CompactJob {
+    /// Reads and writes for as long as it takes. Nothing of the log changes.
+    ///
+    /// # Errors
+    /// Of the disk, also for batches that cannot be read.
+    pub fn run(self) -> io::Result<Compacted> {
+        let compacted = self.compact();
+        if compacted.is_err() {
+            // Perhaps the disk is full: what was made for nothing goes.
+            for extent in &self.segments {
+                for suffix in [LOG, INDEX, TIME_INDEX] {
+                    let _ = self.fs.remove(&cleaned(&extent.segment, suffix));
+                }
+            }
+        }
+        compacted
+    }
+
+    fn compact(&self) -> io::Result<Compacted> {
+        let aborted = self.aborted()?;
+        let newest = self.newest(&aborted)?;
+        let mut segments = Vec::new();
+        for extent in self
+            .segments
+            .iter()
+            .filter(|extent| extent.segment.base_offset < newest.end)
+        {
+            if let Some(shape) = self.clean(extent, &newest, &aborted)? {
+                segments.push((Arc::clone(&extent.segment), shape));
+            }
+        }
+        Ok(Compacted {
+            segments,
+            compacted_to: newest.end,
+        })
+    }
+
+    fn aborted(&self) -> io::Result<Vec<Aborted>> {
+        let mut aborted = Vec::new();
+        for extent in &self.segments {
+            match extent.segment.txn_index.open(&*self.fs, Mode::Read) {
+                Ok(file) => transactions::read_all(&*file, &mut aborted)?,
+                Err(error) => segment::absent_is_fine(Err(error))?,
+            }
+        }
+        Ok(aborted)
+    }
+
+    fn newest(&self, aborted: &[Aborted]) -> io::Result<Newest> {
+        let mut newest = Newest {
+            offsets: BTreeMap::new(),
+            end: self.first_dirty,
+        };
+        let mut used_bytes = 0;
+        for extent in &self.segments {
+            let log = extent.segment.log.open(&*self.fs, Mode::Read)?;
+            let mut scanner = Scanner::new(&*log, 0, extent.size, PIECE_BYTES);
+            while let Some((position, header)) = next(&mut scanner)? {
+                if header.last_offset() < self.first_dirty {
+                    continue;
+                }
+                if used_bytes > self.memory_bytes {
+                    return Ok(newest);
+                }
+                newest.end = header.last_offset() + 1;
+                if header.is_control() || is_aborted(&header, aborted) {
+                    continue;
+                }
+                for record in records(&scanner, position, &header)? {
+                    let Some(key) = record.key else { continue };
+                    let offset = header.base_offset + i64::from(record.offset_delta);
+                    if let Some(known) = newest.offsets.get_mut(&key[..]) {
+                        *known = offset;
+                    } else {
+                        used_bytes += key.len() + KEY_OVERHEAD_BYTES;
+                        newest.offsets.insert(key.to_vec().into(), offset);
+                    }
+                }
+            }
+        }
+        // Everything was read, also where compaction has left nothing at the end.
+        newest.end = self.end;
+        Ok(newest)
+    }
+
+    /// Writes a segment anew; `None` when nothing of it would change.
+    fn clean(&self, extent: &Extent, newest: &Newest, aborted: &[Aborted]) -> io::Result<Option<Shape>> {
+        let log = extent.segment.log.open(&*self.fs, Mode::Read)?;
+        let mut scanner = Scanner::new(&*log, 0, extent.size, PIECE_BYTES);
+        let mut changes = false;
+        while !changes && let Some((position, header)) = next(&mut scanner)? {
+            changes = !matches!(
+                self.judge(&scanner, position, &header, newest, aborted)?,
+                Verdict::Keep
+            );
+        }
+        if !changes {
+            return Ok(None);
+        }
+        let mut output = Output::create(&*self.fs, &extent.segment, self.index_interval_bytes)?;
+        let mut scanner = Scanner::new(&*log, 0, extent.size, PIECE_BYTES);
+        while let Some((position, header)) = next(&mut scanner)? {
+            match self.judge(&scanner, position, &header, newest, aborted)? {
+                Verdict::Keep => output.push(&header, [scanner.whole(position, &header)?])?,
+                Verdict::Drop => {}
+                Verdict::Replace(batch) => output.push(batch.header(), batch.parts())?,
+            }
+        }
+        output.finish(&*self.fs, &extent.segment).map(Some)
+    }
+
+    fn judge(
+        &self,
+        scanner: &Scanner<'_>,
+        position: u64,
+        header: &BatchHeader,
+        newest: &Newest,
+        aborted: &[Aborted],
+    ) -> io::Result<Verdict> {
+        if header.is_control() {
+            return Ok(Verdict::Keep);
+        }
+        let last_of_producer = self.last_of_producers.get(&header.producer_id) == Some(&header.last_offset());
+        if header.record_count == 0 {
+            return Ok(if last_of_producer {
+                Verdict::Keep
+            } else {
+                Verdict::Drop
+            });
+        }
+        let gone = is_aborted(header, aborted);
+        let all = records(scanner, position, header)?;
+        let count = all.len();
+        let horizon = header.delete_horizon_ms();
+        let tombstones_stay = horizon.is_none_or(|horizon_ms| self.now_ms < horizon_ms);
+        let stays = |record: &Record| {
+            let offset = header.base_offset + i64::from(record.offset_delta);
+            let Some(key) = &record.key else { return !gone };
+            let is_newest = newest
+                .offsets
+                .get(&key[..])
+                .is_none_or(|newest| offset >= *newest);
+            !gone && is_newest && (record.value.is_some() || tombstones_stay)
+        };
+        let kept: Vec<Record> = all.into_iter().filter(stays).collect();
+        if kept.is_empty() && !last_of_producer {
+            return Ok(Verdict::Drop);
+        }
+        let has_tombstone = kept
+            .iter()
+            .any(|record| record.key.is_some() && record.value.is_none());
+        let fixes_horizon = has_tombstone && horizon.is_none() && header.base_offset < newest.end;
+        if kept.len() == count && !fixes_horizon {
+            return Ok(Verdict::Keep);
+        }
+        let horizon = if fixes_horizon {
+            Some(self.now_ms.saturating_add(self.delete_retention_ms))
+        } else {
+            horizon
+        };
+        Ok(Verdict::Replace(Box::new(rebuild(header, &kept, horizon))))
+    }
+}
+
+enum Verdict {
+    Keep,
+    Drop,
+    Replace(Box<Batch>),
+}
+
+/// The batch with other records, at the same offsets, for the same producer.
+fn rebuild(header: &BatchHeader, records: &[Record], delete_horizon_ms: Option<i64>) -> Batch {
+    let codec = header
+        .compression()
+        .expect("its records were read, so the codec is known");
+    let mut builder = BatchBuilder::new(codec);
+    builder.at(header.base_offset, header.leader_epoch);
+    builder.producer(header.producer_id, header.producer_epoch, header.base_sequence);
+    if header.is_transactional() {
+        builder.transactional();
+    }
+    if let Some(horizon_ms) = delete_horizon_ms {
+        builder.delete_horizon(horizon_ms);
+    }
+    for record in records {
+        builder.append_record(record);
+    }
+    builder.last_offset_delta(header.last_offset_delta);
+    let mut batch = builder.finish();
+    if header.attributes.is_log_append_time() {
+        batch.set_log_append_time(header.max_timestamp_ms);
+    }
+    batch
+}
+
+fn is_aborted(header: &BatchHeader, aborted: &[Aborted]) -> bool {
+    header.is_transactional()
+        && aborted.iter().any(|transaction| {
+            transaction.producer_id == header.producer_id
+                && (transaction.first_offset..=transaction.last_offset).contains(&header.base_offset)
+        })
+}
+
+fn next(scanner: &mut Scanner<'_>) -> io::Result<Option<(u64, BatchHeader)>> {
+    scanner.next_header().map_err(|error| match error {
+        ScanError::Io(error) => error,
+        error @ ScanError::Batch { .. } => io::Error::other(error.to_string()),
+    })
+}
+
+fn records(scanner: &Scanner<'_>, position: u64, header: &BatchHeader) -> io::Result<Vec<Record>> {
+    let batch = Batch::parse(scanner.whole(position, header)?).map_err(io::Error::other)?;
+    let records = batch.records(INFLATE_LIMIT_BYTES).map_err(io::Error::other)?;
+    records.collect::<Result<_, _>>().map_err(io::Error::other)
+}
+
+/// The new files of a segment, on their way.
+struct Output {
+    file: Arc<dyn File>,
+    pending: Vec<Bytes>,
+    pending_bytes: usize,
+    written: u64,
+    shape: Shape,
+    interval: u64,
+    index: Vec<u8>,
+    time_index: Vec<u8>,
+}
+
+impl Output {
+    fn create(fs: &dyn Fs, segment: &Segment, interval: u64) -> io::Result<Output> {
+        Ok(Output {
+            file: fs.open(&cleaned(segment, LOG), Mode::Truncate)?,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            written: 0,
+            shape: Shape::empty(segment.base_offset),
+            interval,
+            index: Vec::new(),
+            time_index: Vec::new(),
+        })
+    }
+
+    fn push(&mut self, header: &BatchHeader, parts: impl IntoIterator<Item = Bytes>) -> io::Result<()> {
+        let Shape {
+            indexer,
+            size,
+            first_timestamp_ms,
+            ..
+        } = &mut self.shape;
+        indexer.batch(
+            header,
+            *size,
+            self.interval,
+            &mut self.index,
+            &mut self.time_index,
+        );
+        first_timestamp_ms.get_or_insert(header.max_timestamp_ms);
+        *size += header.total_size() as u64;
+        self.pending_bytes += header.total_size();
+        self.pending
+            .extend(parts.into_iter().filter(|part| !part.is_empty()));
+        if self.pending_bytes > PIECE_BYTES {
+            self.write()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        self.file
+            .write_at(self.written, &std::mem::take(&mut self.pending))?;
+        self.written += self.pending_bytes as u64;
+        self.pending_bytes = 0;
+        Ok(())
+    }
+
+    /// Everything is durable when this returns.
+    fn finish(mut self, fs: &dyn Fs, segment: &Segment) -> io::Result<Shape> {
+        self.write()?;
+        self.file.sync_data()?;
+        let indexer: &mut Indexer = &mut self.shape.indexer;
+        indexer.seal(&mut self.time_index);
+        self.shape.index_len = self.index.len() as u64;
+        self.shape.time_index_len = self.time_index.len() as u64;
+        for (suffix, content) in [(INDEX, self.index), (TIME_INDEX, self.time_index)] {
+            let file = fs.open(&cleaned(segment, suffix), Mode::Truncate)?;
+            file.write_at(0, &[content.into()])?;
+            file.sync_data()?;
+        }
+        Ok(self.shape)
+    }
+}
+
+fn cleaned(segment: &Segment, suffix: &str) -> std::path::PathBuf {
+    let name = segment::file_name(segment.base_offset, suffix);
+    segment.directory.path().join(format!("{name}{CLEANED}"))
+}
+
+/// Puts the new files of segments in place of the old ones.
+pub(crate) struct SwapJob {
+    pub(crate) segments: Vec<(Arc<Segment>, Shape)>,
+}
+
+impl SwapJob {
+    /// For each segment: from the first rename on (`.log.swap`) a start of the log finishes what is left to do,
+    /// making the indexes again. Before it, the old files stand.
+    pub(crate) fn swap(&self, fs: &dyn Fs) -> io::Result<()> {
+        for (segment, _) in &self.segments {
+            let directory = segment.directory.path();
+            let log = segment.log.path();
+            let swap = directory.join(format!("{}{}", segment.log.name(), segment::SWAP));
+            fs.rename(&cleaned(segment, LOG), &swap)?;
+            fs.sync_dir(&directory)?;
+            for (file, suffix) in [(&segment.index, INDEX), (&segment.time_index, TIME_INDEX)] {
+                fs.rename(&cleaned(segment, suffix), &file.path())?;
+                file.close();
+            }
+            fs.rename(&swap, &log)?;
+            segment.log.close();
+            fs.sync_dir(&directory)?;
+        }
+        Ok(())
+    }
+}
+
+/// Finishes the swaps that a crash has interrupted; the indexes are made again by whoever checks them next.
+pub(crate) fn finish_swaps(fs: &dyn Fs, directory: &std::path::Path) -> io::Result<()> {
+    let mut finished = false;
+    for entry in fs.list_dir(directory)? {
+        let Some(name) = entry.name.strip_suffix(segment::SWAP) else {
+            continue;
+        };
+        if let Some(base_offset) = segment::offset_of(name, LOG) {
+            for suffix in [INDEX, TIME_INDEX] {
+                let path = directory.join(segment::file_name(base_offset, suffix));
+                segment::absent_is_fine(fs.remove(&path))?;
+            }
+            fs.rename(&directory.join(&entry.name), &directory.join(name))?;
+        } else {
+            fs.remove(&directory.join(&entry.name))?;
+        }
+        finished = true;
+    }
+    if finished { fs.sync_dir(directory) } else { Ok(()) }
+}

@@ -1,0 +1,117 @@
+//! When a log is compacted, and what comes of it; the work itself is in [`crate::compaction`].
+
+use std::sync::Arc;
+
+use super::{Log, Phase, SegmentState};
+use crate::compaction::{CompactJob, Compacted, SwapJob};
+use crate::lane::{LaneJob, Work};
+use crate::recovery::{Extent, SegmentFacts, Shape};
+use crate::segment::Segment;
+
+impl Log {
+    /// A compaction, if one is due: for a thread that may wait long. `memory_bytes` bounds the keys it holds at a
+    /// time. Until [`Log::on_compacted`] or [`Log::on_compaction_failed`] there is no other.
+    ///
+    /// Compacted is what lies in complete and synced segments below the high watermark and below any open
+    /// transaction, and is older than `min.compaction.lag.ms`.
+    pub fn compact(&mut self, now_ms: i64, high_watermark: i64, memory_bytes: usize) -> Option<CompactJob> {
+        let ready = self.phase == Phase::Open && self.truncation.is_none() && !self.compacting;
+        if !ready || !self.config.compact {
+            return None;
+        }
+        let limit = self.last_stable_offset(high_watermark.min(self.written_end));
+        let youngest_ms = now_ms.saturating_sub(self.config.min_compaction_lag_ms);
+        let ends = self.segments.keys().skip(1);
+        let candidates = self
+            .segments
+            .iter()
+            .zip(ends)
+            .take_while(|((base_offset, state), end)| {
+                **end <= limit
+                    && **base_offset < self.flush.unsynced_base
+                    && state.is_written()
+                    && (self.config.min_compaction_lag_ms == 0 || state.largest_timestamp_ms() <= youngest_ms)
+            });
+        let (mut segments, mut dirty_bytes, mut bytes, mut last_end) = (Vec::new(), 0, 0, 0);
+        for ((_, state), end) in candidates {
+            bytes += state.shape.size;
+            last_end = *end;
+            if *end > self.compacted_to {
+                dirty_bytes += state.shape.size;
+            }
+            segments.push(Extent {
+                segment: Arc::clone(&state.segment),
+                size: state.written,
+                modified_ms: state.modified_ms,
+            });
+        }
+        if dirty_bytes == 0 || dirty_bytes * 100 < bytes * u64::from(self.config.min_dirty_percent) {
+            return None;
+        }
+        self.compacting = true;
+        Some(CompactJob {
+            fs: Arc::clone(&self.fs),
+            segments,
+            first_dirty: self.compacted_to.max(self.log_start_offset),
+            end: last_end,
+            last_of_producers: self.producers.last_offsets(),
+            now_ms,
+            delete_retention_ms: self.config.delete_retention_ms,
+            index_interval_bytes: self.config.index_interval_bytes,
+            memory_bytes,
+        })
+    }
+
+    /// Puts what a compaction has made in place, as far as the segments it was made from are still there.
+    pub fn on_compacted(&mut self, compacted: Compacted, jobs: &mut Vec<LaneJob>) {
+        self.compacting = false;
+        if self.phase != Phase::Open || self.truncation.is_some() {
+            return;
+        }
+        let Compacted {
+            mut segments,
+            compacted_to,
+        } = compacted;
+        let made = segments.len();
+        segments.retain(|(segment, _)| self.is_there(segment));
+        if segments.len() == made {
+            self.compacted_to = compacted_to;
+        }
+        if !segments.is_empty() {
+            self.emit(Work::Swap(SwapJob { segments }), jobs);
+        }
+    }
+
+    /// A compaction came to nothing; a later one tries again.
+    pub fn on_compaction_failed(&mut self) {
+        self.compacting = false;
+    }
+
+    /// The segments have their new files. Whoever still reads the old ones finds out by the batches.
+    pub(super) fn swapped(&mut self, segments: Vec<(Arc<Segment>, Shape)>) {
+        for (segment, mut shape) in segments {
+            if !self.is_there(&segment) {
+                continue;
+            }
+            let base_offset = segment.base_offset;
+            let Some(old) = self.segments.get(&base_offset) else {
+                continue;
+            };
+            shape.txn_index_len = old.shape.txn_index_len;
+            let (created_ms, modified_ms) = (old.created_ms, old.modified_ms);
+            let segment = Segment::new(&self.directory, base_offset, true);
+            let facts = SegmentFacts {
+                segment,
+                shape,
+                modified_ms,
+            };
+            self.segments
+                .insert(base_offset, SegmentState::from_facts(facts, created_ms));
+        }
+    }
+
+    fn is_there(&self, segment: &Arc<Segment>) -> bool {
+        let state = self.segments.get(&segment.base_offset);
+        state.is_some_and(|state| Arc::ptr_eq(&state.segment, segment))
+    }
+}

@@ -1,0 +1,249 @@
+//! Compaction against a model: what is the newest record of each key.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use klamm_protocol::record::control::end_transaction;
+use klamm_protocol::record::{BatchBuilder, Compression};
+
+use super::crash_tests::machine;
+use super::tests::{Bench, DIR};
+use super::*;
+use crate::sys::Mode;
+use crate::sys::memory::{Fault, Random};
+
+const MEMORY: usize = 1 << 20;
+
+fn compacted() -> LogConfig {
+    LogConfig {
+        segment_bytes: 1500,
+        index_interval_bytes: 150,
+        compact: true,
+        delete: false,
+        delete_retention_ms: 1000,
+        ..LogConfig::default()
+    }
+}
+
+type Records = Vec<(i64, Vec<u8>, Option<Vec<u8>>)>;
+
+/// Every record of the log, from disk.
+fn records(bench: &mut Bench) -> Records {
+    bench.forget_tail();
+    let mut records = Vec::new();
+    for batch in bench
+        .read_all(bench.log.log_start_offset(), i64::MAX, 1000)
+        .unwrap()
+    {
+        let base_offset = batch.header().base_offset;
+        if batch.header().is_control() {
+            continue;
+        }
+        for record in batch.records(1 << 20).unwrap() {
+            let record = record.unwrap();
+            let key = record.key.unwrap().to_vec();
+            let offset = base_offset + i64::from(record.offset_delta);
+            records.push((offset, key, record.value.map(|value| value.to_vec())));
+        }
+    }
+    records
+}
+
+/// Appends batches of up to three records with few keys; gives all of them.
+fn fill(bench: &mut Bench, random: &mut Random, batches: usize) -> Records {
+    let mut appended = Vec::new();
+    for _ in 0..batches {
+        let codec = if random.below(2) == 0 {
+            Compression::None
+        } else {
+            Compression::Lz4
+        };
+        let mut builder = BatchBuilder::new(codec);
+        let mut new = Vec::new();
+        for _ in 0..1 + random.below(3) {
+            let key = format!("key {}", random.below(12)).into_bytes();
+            let tombstone = random.below(6) == 0;
+            let value = (!tombstone).then(|| format!("{} of {}", "x".repeat(40), random.draw()).into_bytes());
+            builder.append(1000, Some(&key), value.as_deref());
+            new.push((key, value));
+        }
+        let at = bench.append(vec![builder.finish()]);
+        for ((key, value), offset) in new.into_iter().zip(at.first_offset..) {
+            appended.push((offset, key, value));
+        }
+    }
+    bench.settle();
+    bench.log.flush(&mut bench.jobs);
+    bench.settle();
+    appended
+}
+
+fn compact(bench: &mut Bench, now_ms: i64, memory: usize) -> bool {
+    let end = bench.log.log_end_offset();
+    let Some(job) = bench.log.compact(now_ms, end, memory) else {
+        return false;
+    };
+    match job.run() {
+        Ok(made) => bench.log.on_compacted(made, &mut bench.jobs),
+        Err(_) => bench.log.on_compaction_failed(),
+    }
+    bench.settle();
+    true
+}
+
+/// Nothing was made up, nothing moved, and the newest record of every key is there.
+fn check(found: &Records, appended: &Records, tombstones_stay: bool, context: &str) {
+    let known: BTreeMap<i64, _> = appended.iter().map(|record| (record.0, record)).collect();
+    assert!(
+        found.iter().all(|record| known.get(&record.0) == Some(&record)),
+        "{context}: an invented record"
+    );
+    let mut newest = BTreeMap::new();
+    for record in appended {
+        newest.insert(&record.1, record);
+    }
+    for record in newest.values() {
+        let must_stay = record.2.is_some() || tombstones_stay;
+        let is_there = found.contains(record);
+        assert!(is_there || !must_stay, "{context}: {record:?} is gone");
+    }
+}
+
+#[test]
+fn the_newest_record_of_every_key_stays_where_it_was() {
+    for seed in 0..8 {
+        let mut random = Random(seed);
+        let mut bench = Bench::open(machine(), &compacted(), |_| {});
+        let mut appended = fill(&mut bench, &mut random, 80);
+        let context = format!("seed {seed}");
+        assert!(compact(&mut bench, 5000, MEMORY), "{context}");
+        assert!(!compact(&mut bench, 5000, MEMORY), "{context}: nothing is new");
+        let found = records(&mut bench);
+        check(&found, &appended, true, &context);
+        let active = bench.log.active().0;
+        let sealed = found.iter().filter(|record| record.0 < active).count();
+        assert!(sealed <= 12, "{context}: {sealed} records of 12 keys");
+        // Again with more, with keys in memory for one batch at a time.
+        appended.extend(fill(&mut bench, &mut random, 80));
+        for _ in 0..20 {
+            compact(&mut bench, 5000, 1);
+        }
+        let found = records(&mut bench);
+        check(&found, &appended, true, &context);
+        let mut reopened = Bench::open(bench.fs.power_cut(seed), &compacted(), |_| {});
+        assert_eq!(records(&mut reopened), found, "{context}");
+    }
+}
+
+#[test]
+fn a_tombstone_goes_when_its_horizon_has_passed() {
+    let mut random = Random(1);
+    let mut bench = Bench::open(machine(), &compacted(), |_| {});
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.append(1000, Some(b"gone"), Some(b"value"));
+    bench.append(vec![builder.finish()]);
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.append(1000, Some(b"gone"), None);
+    bench.append(vec![builder.finish()]);
+    fill(&mut bench, &mut random, 80);
+    let tombstone = |bench: &mut Bench| records(bench).iter().any(|record| record.1 == b"gone");
+    assert!(compact(&mut bench, 5000, MEMORY));
+    assert_eq!(records(&mut bench)[0].0, 1, "the value goes, the tombstone stays");
+    fill(&mut bench, &mut random, 80);
+    assert!(compact(&mut bench, 5999, MEMORY));
+    assert!(tombstone(&mut bench), "its horizon is 6000");
+    fill(&mut bench, &mut random, 160);
+    assert!(compact(&mut bench, 6000, MEMORY));
+    assert!(!tombstone(&mut bench));
+}
+
+#[test]
+fn aborted_records_go_and_producers_are_remembered() {
+    let mut random = Random(2);
+    let mut bench = Bench::open(machine(), &compacted(), |_| {});
+    let transactional = |id, value: &[u8]| {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder
+            .producer(id, 0, 0)
+            .transactional()
+            .append(1000, Some(b"t"), Some(value));
+        builder.finish()
+    };
+    bench.append(vec![transactional(1, b"committed")]);
+    bench.append(vec![end_transaction(1000, 1, 0, true, 0)]);
+    bench.append(vec![transactional(2, b"aborted")]);
+    assert_eq!(
+        bench.log.last_stable_offset(3),
+        0,
+        "a marker counts once it is below the high watermark"
+    );
+    bench.log.on_high_watermark(3);
+    assert_eq!(bench.log.last_stable_offset(3), 2);
+    fill(&mut bench, &mut random, 40);
+    assert!(
+        !compact(&mut bench, 5000, MEMORY),
+        "nothing above an open transaction is touched"
+    );
+    bench.append(vec![end_transaction(1000, 2, 0, false, 0)]);
+    fill(&mut bench, &mut random, 40);
+    let end = bench.log.log_end_offset();
+    bench.log.on_high_watermark(end);
+    assert!(compact(&mut bench, 5000, MEMORY));
+    let of_t: Vec<_> = records(&mut bench)
+        .into_iter()
+        .filter(|record| record.1 == b"t")
+        .collect();
+    assert_eq!(of_t.len(), 1);
+    assert_eq!(of_t[0].2.as_deref(), Some(&b"committed"[..]));
+    let fs = bench.fs.kill();
+    for entry in fs.list_dir(Path::new(DIR)).unwrap() {
+        if entry.name.ends_with(".snapshot") {
+            fs.remove(&Path::new(DIR).join(&entry.name)).unwrap();
+        }
+    }
+    let reopened = Bench::open(fs, &compacted(), |_| {});
+    for id in [1, 2] {
+        let again = reopened.log.check_producer(transactional(id, b"x").header());
+        assert!(
+            matches!(again, Ok(ProducerCheck::Duplicate { .. })),
+            "producer {id}: {again:?}"
+        );
+    }
+}
+
+#[test]
+fn a_crash_at_any_call_of_a_compaction_loses_no_newest_record() {
+    let run = |call: Option<(u64, Fault)>| {
+        let mut random = Random(7);
+        let mut bench = Bench::open(machine(), &compacted(), |_| {});
+        let appended = fill(&mut bench, &mut random, 60);
+        let before = bench.fs.calls();
+        if let Some((call, fault)) = call {
+            bench.fs.fail_call(before + call, fault);
+        }
+        compact(&mut bench, 5000, MEMORY);
+        (bench.fs.calls() - before, bench, appended)
+    };
+    let (calls, ..) = run(None);
+    assert!(calls > 50);
+    for call in 0..calls {
+        let faults = [Fault::Stop { torn: 70 }, Fault::NoSpace, Fault::Io];
+        let fault = faults[usize::try_from(call).unwrap() % 3];
+        let (_, bench, appended) = run(Some((call, fault)));
+        let context = format!("call {call}, {fault:?}");
+        let fs = if call % 2 == 0 {
+            bench.fs.kill()
+        } else {
+            bench.fs.power_cut(call)
+        };
+        let end = appended.last().unwrap().0 + 1;
+        let mut reopened = Bench::open(fs, &compacted(), |options| options.recovery_point = end);
+        assert_eq!(reopened.log.log_end_offset(), end, "{context}");
+        check(&records(&mut reopened), &appended, true, &context);
+        let left = reopened.files();
+        let half_done = |name: &String| name.ends_with(".cleaned") || name.ends_with(".swap");
+        assert!(!left.iter().any(half_done), "{context}: {left:?}");
+        let path = Path::new(DIR).join("partition.metadata");
+        assert!(reopened.fs.open(&path, Mode::Read).is_ok(), "{context}");
+    }
+}
