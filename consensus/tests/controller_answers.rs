@@ -405,9 +405,16 @@ fn deleting_topics() {
     let by_id = |id| TopicRef { name: None, id };
     let unknown = TopicId(Uuid([7; 16]));
     assert_eq!(
-        world.delete(vec![named("nope"), by_id(unknown), by_id(TopicId::default())]),
+        world.delete(vec![
+            named("nope"),
+            named(""),
+            by_id(unknown),
+            by_id(TopicId::default())
+        ]),
         [
             "nope: 3 This server does not host this topic-partition.",
+            // Before version 6 an answer has no other way to say which topic it is about.
+            ": 3 This server does not host this topic-partition.",
             "-: 100 This server does not host this topic ID.",
             "-: 42 Neither topic name nor id were specified.",
         ]

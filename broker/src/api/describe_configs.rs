@@ -11,7 +11,7 @@ use klamm_protocol::{ErrorCode, Str};
 
 use crate::api::Caller;
 use crate::api::metadata::is_valid_name;
-use crate::config::{Described, Source, describe_broker, describe_topic};
+use crate::config::{Described, Source, describe_all_brokers, describe_broker, describe_topic};
 use crate::node::Node;
 
 type Refused = (ErrorCode, String);
@@ -77,13 +77,7 @@ fn describe(node: &Node, resource: &DescribeConfigsResource) -> Result<Vec<Descr
             }
             Ok(of_topic(node, &node.cluster.topic_overrides(&name)))
         }
-        // The defaults for every broker are what somebody set as such, and nothing else.
-        Some(ConfigResource::Broker(None)) => {
-            let all = describe_broker(&node.config.values).into_iter();
-            Ok(all
-                .filter(|described| described.source == Source::BrokerDefault)
-                .collect())
-        }
+        Some(ConfigResource::Broker(None)) => Ok(describe_all_brokers(&node.config.values)),
         Some(ConfigResource::Broker(Some(id))) if id.0 == this => Ok(describe_broker(&node.config.values)),
         _ => Err((
             ErrorCode::INVALID_REQUEST,

@@ -41,29 +41,33 @@ const FAMILIES: &[&[&str]] = &[
     &["log.retention.ms", "log.retention.minutes", "log.retention.hours"],
 ];
 
+/// What was set for every broker at once, in the order of the names, and nothing else.
+pub fn describe_all_brokers(values: &Values) -> Vec<Described> {
+    let every = |source| source == Source::BrokerDefault;
+    let mut described = describe_broker(values);
+    described.retain(|described| every(described.source));
+    for described in &mut described {
+        described.synonyms.retain(|synonym| every(synonym.source));
+    }
+    described
+}
+
 /// The broker's settings in the order of their names, without those that are Kafka's own for its tests.
 pub fn describe_broker(values: &Values) -> Vec<Described> {
     let mut described: Vec<Described> = table::broker_settings()
         .filter(|setting| !setting.internal)
         .map(|setting| {
-            let (value, source) = values.find(setting.name);
-            let family = FAMILIES.iter().find(|family| family.contains(&setting.name));
-            let names = match family {
-                Some(family) => {
-                    let own = family
-                        .iter()
-                        .position(|name| *name == setting.name)
-                        .unwrap_or_default();
-                    &family[own..]
-                }
-                None => std::slice::from_ref(&setting.name),
-            };
+            let synonyms = synonyms(setting.name, values, setting.is_sensitive());
             Described {
                 setting,
-                value: value.filter(|_| !setting.is_sensitive()).map(str::to_owned),
-                source,
+                value: values
+                    .find(setting.name)
+                    .0
+                    .filter(|_| !setting.is_sensitive())
+                    .map(str::to_owned),
+                source: synonyms.first().map_or(Source::Default, |first| first.source),
                 read_only: setting.dynamic == Dynamic::ReadOnly,
-                synonyms: synonyms(names, values, setting.is_sensitive()),
+                synonyms,
             }
         })
         .collect();
@@ -77,8 +81,9 @@ pub fn describe_topic(values: &Values, overrides: &BTreeMap<String, String>) -> 
         .iter()
         .filter(|setting| !setting.internal)
         .map(|setting| {
-            let mut considered = synonyms(setting.broker_names, values, false);
-            let (value, source) = match overrides.get(setting.name) {
+            let named = setting.broker_names.first();
+            let mut considered = named.map_or_else(Vec::new, |name| synonyms(name, values, false));
+            let value = match overrides.get(setting.name) {
                 Some(value) => {
                     let own = Synonym {
                         name: setting.name.to_owned(),
@@ -86,14 +91,14 @@ pub fn describe_topic(values: &Values, overrides: &BTreeMap<String, String>) -> 
                         source: Source::Topic,
                     };
                     considered.insert(0, own);
-                    (Some(value.clone()), Source::Topic)
+                    Some(value.clone())
                 }
-                None => inherited(setting, values),
+                None => inherited(setting, values).0,
             };
             Described {
                 setting,
                 value,
-                source,
+                source: considered.first().map_or(Source::Default, |first| first.source),
                 read_only: false,
                 synonyms: considered,
             }
@@ -101,15 +106,30 @@ pub fn describe_topic(values: &Values, overrides: &BTreeMap<String, String>) -> 
         .collect()
 }
 
-fn synonyms(names: &[&str], values: &Values, sensitive: bool) -> Vec<Synonym> {
-    names
-        .iter()
-        .flat_map(|name| {
-            values.layers(name).into_iter().map(|(value, source)| Synonym {
-                name: (*name).to_owned(),
-                value: Some(value).filter(|_| !sensitive),
-                source,
-            })
+/// Kafka: `ConfigHelper.configSynonyms`. All values of a setting's family, layer by layer from the strongest to the
+/// defaults, from the first on that was written under the name itself: clients are not told of one that counts only
+/// because nothing was.
+fn synonyms(name: &str, values: &Values, sensitive: bool) -> Vec<Synonym> {
+    let family = FAMILIES.iter().find(|family| family.contains(&name));
+    let names = family.map_or(std::slice::from_ref(&name), |family| family);
+    let layers: Vec<_> = names.iter().map(|name| (*name, values.layers(name))).collect();
+    let strongest_first = [
+        Source::Broker,
+        Source::BrokerDefault,
+        Source::Static,
+        Source::Default,
+    ];
+    let all = strongest_first.into_iter().flat_map(|wanted| {
+        layers.iter().flat_map(move |(name, values)| {
+            let of_layer = values.iter().filter(move |(_, source)| *source == wanted);
+            of_layer.map(move |(value, source)| (*name, value, *source))
+        })
+    });
+    all.skip_while(|(written_under, _, _)| *written_under != name)
+        .map(|(name, value, source)| Synonym {
+            name: name.to_owned(),
+            value: (!sensitive).then(|| value.clone()),
+            source,
         })
         .collect()
 }
@@ -123,8 +143,9 @@ mod tests {
     #[test]
     fn a_topic_setting_names_every_place_it_could_come_from() {
         let fixed = BTreeMap::from([("log.retention.hours".to_owned(), "24".to_owned())]);
-        let values = Values {
+        let mut values = Values {
             fixed: Arc::new(fixed),
+            own: BTreeMap::from([("log.retention.ms".to_owned(), "7000".to_owned())]),
             ..Values::default()
         };
         let overrides = BTreeMap::from([("retention.ms".to_owned(), "1000".to_owned())]);
@@ -152,10 +173,13 @@ mod tests {
             synonyms,
             [
                 ("retention.ms", "1000", Source::Topic),
+                ("log.retention.ms", "7000", Source::Broker),
                 ("log.retention.hours", "24", Source::Static),
                 ("log.retention.hours", "168", Source::Default),
             ]
         );
+        // As Kafka answers: what counts under another name of the family shows in the value alone.
+        values.own.clear();
         let inherited = describe_topic(&values, &BTreeMap::new());
         let retention = inherited
             .iter()
@@ -163,8 +187,31 @@ mod tests {
             .unwrap();
         assert_eq!(
             (retention.value.as_deref(), retention.source),
-            (Some("86400000"), Source::Static)
+            (Some("86400000"), Source::Default)
         );
+        assert_eq!(retention.synonyms, []);
+    }
+
+    #[test]
+    fn of_all_brokers_only_what_was_set_for_all_of_them_is_told() {
+        let fixed = BTreeMap::from([("log.retention.ms".to_owned(), "5".to_owned())]);
+        let cluster = BTreeMap::from([("log.retention.ms".to_owned(), "6".to_owned())]);
+        let values = Values {
+            fixed: Arc::new(fixed),
+            cluster,
+            ..Values::default()
+        };
+        let described = describe_all_brokers(&values);
+        let only = Synonym {
+            name: "log.retention.ms".to_owned(),
+            value: Some("6".to_owned()),
+            source: Source::BrokerDefault,
+        };
+        let synonyms: Vec<_> = described
+            .into_iter()
+            .map(|described| described.synonyms)
+            .collect();
+        assert_eq!(synonyms, [[only]]);
     }
 
     #[test]

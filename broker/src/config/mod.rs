@@ -14,7 +14,7 @@ mod topic_config;
 mod values;
 
 pub use broker_config::{BrokerConfig, GroupConfig, LogConfig, NetworkConfig, OffsetsConfig};
-pub use describe::{Described, Synonym, describe_broker, describe_topic};
+pub use describe::{Described, Synonym, describe_all_brokers, describe_broker, describe_topic};
 pub use listener::{Listener, ListenerError, SecurityProtocol};
 pub use load::{ConfigError, Loaded, check_broker_config, load};
 pub use topic_config::{TimestampType, TopicCompression, TopicConfig, check_topic_configs};

@@ -215,7 +215,7 @@ impl Draft<'_> {
     }
 
     pub(super) fn delete_topics(&mut self, topics: Vec<TopicRef>) -> ControllerResponse {
-        let named = |t: &TopicRef| t.name.clone().filter(|n| !n.is_empty());
+        let named = |t: &TopicRef| t.name.clone();
         let names_twice = repeated(topics.iter().filter_map(named));
         let ids_twice = repeated(topics.iter().map(|t| t.id).filter(|id| !id.0.is_zero()));
         let by_id: BTreeSet<TopicId> = topics
