@@ -6,7 +6,9 @@ use std::sync::Arc;
 use klamm_storage::checkpoint::Offsets;
 use klamm_storage::log_dir::{Checkpoint, FoundLog, LogDir};
 use klamm_storage::sys::Fs;
-use klamm_storage::{Extents, Log, LogKey, LookupJob, OpenError, OpenOptions, ReadError, ReadJob};
+use klamm_storage::{
+    CompactJob, Compacted, Extents, Log, LogKey, LookupJob, OpenError, OpenOptions, ReadError, ReadJob,
+};
 
 use crate::preparation::{Patient, Prepared};
 use crate::{ConnectionId, LaneId};
@@ -25,6 +27,8 @@ pub enum Job {
     WriteCheckpoints(WriteCheckpoints),
     /// Write into a directory which cluster it belongs to.
     Identify(LaneId, Arc<LogDir>, String),
+    /// Compact a log's old segments.
+    Compact(CompactLog),
     /// Put aside a log that no topic owns.
     SetStray(LaneId, Arc<LogDir>, FoundLog),
 }
@@ -36,6 +40,13 @@ pub struct OpenLog {
     pub(crate) name: (String, i32),
     pub(crate) lane: LaneId,
     pub(crate) options: OpenOptions,
+}
+
+/// See [`Job::Compact`].
+pub struct CompactLog {
+    pub(crate) key: LogKey,
+    pub(crate) lane: LaneId,
+    pub(crate) job: CompactJob,
 }
 
 /// See [`Job::Read`].
@@ -85,6 +96,8 @@ pub enum JobDone {
     Prepared(PrepareDone),
     /// The checkpoints of a directory were written, or could not be.
     Checkpointed(LaneId, io::Result<Vec<(LogKey, i64)>>),
+    /// A log's old segments were written anew, or could not be.
+    Compacted(LogKey, io::Result<Compacted>),
     /// A log that no topic owns was put aside, or could not be.
     PutAside(LaneId, FoundLog, io::Result<()>),
     /// Something that nobody waits for was done, or could not be.
@@ -190,6 +203,7 @@ impl Job {
             | Job::LookUp(LookUpOffsets { lane, .. })
             | Job::Prepare(PrepareBatches { lane, .. })
             | Job::WriteCheckpoints(WriteCheckpoints { lane, .. })
+            | Job::Compact(CompactLog { lane, .. })
             | Job::Identify(lane, ..)
             | Job::SetStray(lane, ..) => *lane,
         }
@@ -233,6 +247,7 @@ impl Job {
                 prepared: job.patients.into_iter().map(Patient::treat).collect(),
             }),
             Job::WriteCheckpoints(job) => JobDone::Checkpointed(job.lane, job.write()),
+            Job::Compact(job) => JobDone::Compacted(job.key, job.job.run()),
             Job::Identify(lane, dir, cluster_id) => JobDone::Done(lane, dir.write_cluster_id(&cluster_id)),
             Job::SetStray(lane, dir, log) => {
                 let result = dir.set_stray(&log).map(drop);

@@ -170,6 +170,7 @@ impl Node {
                 preparation::on_prepared(self, done.connection, done.id, done.prepared);
             }
             Event::Job(JobDone::Checkpointed(lane, result)) => self.on_checkpointed(lane, result),
+            Event::Job(JobDone::Compacted(key, result)) => self.on_compacted(key, result),
             Event::Job(JobDone::PutAside(lane, log, result)) => self.on_put_aside(lane, &log, result),
             Event::Job(JobDone::Done(lane, result)) => {
                 if let Err(error) = result {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use klamm_protocol::record::{Batch, TimestampBounds};
 use klamm_protocol::{ErrorCode, Str};
 use klamm_storage::{
-    AppendError, LaneDone, LaneJob, Log, LogKey, ProducerCheck, ProducerError, Progress, Read, ReadError,
+    AppendError, CompactJob, LaneDone, LaneJob, Log, LogKey, ProducerCheck, ProducerError, Progress, Read,
+    ReadError,
 };
 
 use crate::LaneId;
@@ -258,6 +259,11 @@ impl Partition {
     /// Lets go of what is old enough, and syncs what has waited for long enough.
     pub fn retain(&mut self, now_ms: i64, jobs: &mut Vec<LaneJob>) {
         self.log.retain(now_ms, self.high_watermark, jobs);
+    }
+
+    /// A compaction of the log, if its topic asks for that and it is due.
+    pub fn compact(&mut self, now_ms: i64, memory_bytes: usize) -> Option<CompactJob> {
+        self.log.compact(now_ms, self.high_watermark, memory_bytes)
     }
 }
 

@@ -149,7 +149,9 @@ impl Node {
             flush_ms: config.flush_ms.map(limit),
             producer_expiration_ms: limit(self.config.producer_id_expiration_ms),
             fsync_acknowledged: config.sync_before_acknowledging(),
-            ..LogConfig::default()
+            min_dirty_percent: config.min_dirty_percent,
+            min_compaction_lag_ms: limit(config.min_compaction_lag_ms),
+            delete_retention_ms: limit(config.delete_retention_ms),
         }
     }
 

@@ -3,10 +3,12 @@
 //! Nothing here looks at all partitions at once: a sweep goes round them in steps, one step an event.
 
 use std::collections::BTreeSet;
+use std::io;
 
-use klamm_storage::LogKey;
+use klamm_storage::{Compacted, LogKey};
 
 use crate::groups;
+use crate::job::{CompactLog, Job};
 use crate::node::Node;
 use crate::partition::Partition;
 use crate::partitions::Slot;
@@ -20,6 +22,9 @@ const SWEEP_STEP: usize = 128;
 /// The time between two steps of a sweep.
 const SWEEP_PAUSE_MS: u64 = 2;
 
+/// Memory for the keys of a log that is compacted; one log is at a time.
+const COMPACTION_BYTES: usize = 64 << 20;
+
 /// When what is due.
 pub(crate) struct Schedule {
     raft_ms: u64,
@@ -27,6 +32,8 @@ pub(crate) struct Schedule {
     /// The partition behind which a sweep goes on; `None` at its beginning.
     swept: Option<LogKey>,
     checkpoint_ms: u64,
+    /// The log that is being compacted.
+    compacting: Option<LogKey>,
     /// Partitions with records that have to be synced by then.
     flushes: BTreeSet<(u64, LogKey)>,
 }
@@ -39,6 +46,7 @@ impl Schedule {
             sweep_ms: 0,
             swept: None,
             checkpoint_ms: 0,
+            compacting: None,
             flushes: BTreeSet::new(),
         }
     }
@@ -110,6 +118,31 @@ impl Node {
             };
             let jobs = self.out.lane(partition.lane);
             partition.retain(self.now.unix_ms, jobs);
+            if self.schedule.compacting.is_none()
+                && let Some(job) = partition.compact(self.now.unix_ms, COMPACTION_BYTES)
+            {
+                self.schedule.compacting = Some(key);
+                let lane = partition.lane;
+                self.out.job(Job::Compact(CompactLog { key, lane, job }));
+            }
+        }
+    }
+
+    /// A compaction is through. Its log may be gone meanwhile.
+    pub(crate) fn on_compacted(&mut self, key: LogKey, result: io::Result<Compacted>) {
+        self.schedule.compacting = None;
+        let Some(Slot::Online(partition)) = self.partitions.get_mut(&key) else {
+            return;
+        };
+        match result {
+            Ok(compacted) => {
+                let jobs = self.out.lane(partition.lane);
+                partition.log.on_compacted(compacted, jobs);
+            }
+            Err(error) => {
+                tracing::error!(%key, %error, "compacting a log failed");
+                partition.log.on_compaction_failed();
+            }
         }
     }
 }

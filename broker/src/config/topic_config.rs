@@ -57,6 +57,12 @@ pub struct TopicConfig {
     pub timestamp_before_max_ms: u64,
     /// How far ahead of the broker's clock a record may be.
     pub timestamp_after_max_ms: u64,
+    /// How long a tombstone stays after the first compaction that sees it.
+    pub delete_retention_ms: u64,
+    /// Age below which a record is not compacted away.
+    pub min_compaction_lag_ms: u64,
+    /// Share of the log that has to be new before it is compacted, in percent.
+    pub min_dirty_percent: u8,
     /// Replicas that a write with acks=all needs.
     pub min_insync_replicas: u32,
     /// Largest size of a partition.
@@ -99,6 +105,9 @@ impl TopicConfig {
             },
             timestamp_before_max_ms: view.span("message.timestamp.before.max.ms"),
             timestamp_after_max_ms: view.span("message.timestamp.after.max.ms"),
+            delete_retention_ms: view.span("delete.retention.ms"),
+            min_compaction_lag_ms: view.span("min.compaction.lag.ms"),
+            min_dirty_percent: percent(&view.text("min.cleanable.dirty.ratio")),
             min_insync_replicas: view.size("min.insync.replicas"),
             retention_bytes: view.limit("retention.bytes"),
             retention_ms: view.limit("retention.ms"),
@@ -112,6 +121,12 @@ impl TopicConfig {
     pub fn sync_before_acknowledging(&self) -> bool {
         self.flush_messages == Some(1)
     }
+}
+
+/// A share between 0 and 1, which the table has checked, in whole percent.
+fn percent(share: &str) -> u8 {
+    let share: f64 = share.trim().parse().unwrap_or(0.5);
+    (share.clamp(0.0, 1.0) * 100.0).round() as u8
 }
 
 /// Checks the settings a topic is to have, for CreateTopics and AlterConfigs.

@@ -607,3 +607,37 @@ fn a_log_that_no_topic_owns_is_put_aside() {
     assert!(!harness.names("/b").contains(&"stranger-0".to_owned()));
     assert!(harness.names("/b").iter().any(|name| name.ends_with("-stray")));
 }
+
+#[test]
+fn of_a_compacted_topic_the_newest_record_of_a_key_stays() {
+    let mut harness = Harness::new(&[]);
+    let configs = [
+        ("cleanup.policy", "compact"),
+        ("segment.bytes", "1048576"),
+        ("min.cleanable.dirty.ratio", "0"),
+    ];
+    harness.create_topic("t", 1, &configs);
+    for number in 0..40u8 {
+        let mut batch = BatchBuilder::new(Compression::None);
+        batch.append(1_000, Some(b"key"), Some(&[number; 100_000]));
+        let records = Records::from(batch.finish().to_bytes());
+        let answer = partitions_of(harness.ask(9, &produce(-1, &[(0, records)])));
+        assert_eq!(answer[0].error_code, ErrorCode::NONE);
+    }
+    // Retention is looked after every five minutes, and compaction with it.
+    harness.pass_ms(300_000);
+    let mut harness = harness.restart();
+    let (mut offset, mut found) = (0, Vec::new());
+    while offset < 40 {
+        let response = fetched(harness.ask(11, &fetch(offset, 0, 1)));
+        let partition = &response.responses[0].partitions[0];
+        assert_eq!(partition.error_code, ErrorCode::NONE);
+        let records = partition.records.clone().expect("records are never null here");
+        for batch in Batches::new(records.to_bytes()) {
+            let batch = batch.expect("whole batches");
+            offset = batch.header().last_offset() + 1;
+            found.push(batch.header().base_offset);
+        }
+    }
+    assert!(found.len() < 15 && found.last() == Some(&39), "{found:?}");
+}

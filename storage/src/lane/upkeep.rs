@@ -320,7 +320,11 @@ impl RemoveJob {
         absent_is_fine(fs.rename(&path, &self.target))?;
         self.directory.set_path(self.target.clone());
         fs.sync_dir(parent)?;
-        absent_is_fine(fs.remove_dir_all(&self.target))
+        match fs.remove_dir_all(&self.target) {
+            // A compaction under way has put a file back: under this name, the next start removes it.
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            result => absent_is_fine(result),
+        }
     }
 }
 

@@ -162,54 +162,51 @@ pub(super) const SETTINGS: &[Setting] = &[
         .inert(reason::OWN_LEVELS)
         .doc("Level of zstd, where batches are compressed here."),
     boolean("log.cleaner.enable", "true")
-        .inert(reason::NO_COMPACTION)
+        .inert(reason::OWN_COMPACTION)
         .doc("Whether compacted topics are compacted."),
     int("log.cleaner.threads", "1")
         .at_least(0)
         .cluster_wide()
-        .inert(reason::NO_COMPACTION)
+        .inert(reason::OWN_COMPACTION)
         .doc("Threads that compact."),
     double("log.cleaner.io.max.bytes.per.second", "1.7976931348623157E308")
         .cluster_wide()
-        .inert(reason::NO_COMPACTION)
+        .inert(reason::OWN_COMPACTION)
         .doc("Most bytes a second that compaction reads and writes."),
     long("log.cleaner.dedupe.buffer.size", "134217728")
         .cluster_wide()
-        .inert(reason::NO_COMPACTION)
+        .inert(reason::OWN_COMPACTION)
         .doc("Memory for the keys that compaction has seen, in bytes."),
     int("log.cleaner.io.buffer.size", "524288")
         .at_least(0)
         .cluster_wide()
-        .inert(reason::NO_COMPACTION)
+        .inert(reason::OWN_COMPACTION)
         .doc("Memory for reading and writing while compacting, in bytes."),
     double("log.cleaner.io.buffer.load.factor", "0.9")
         .cluster_wide()
-        .inert(reason::NO_COMPACTION)
+        .inert(reason::OWN_COMPACTION)
         .doc("How full the table of keys may get."),
     long("log.cleaner.backoff.ms", "15000")
         .at_least(0)
         .cluster_wide()
-        .inert(reason::NO_COMPACTION)
+        .inert(reason::OWN_COMPACTION)
         .doc("Pause when there is nothing to compact, in milliseconds."),
     double("log.cleaner.min.cleanable.ratio", "0.5")
         .fraction(0.0, 1.0)
         .cluster_wide()
-        .inert(reason::NO_COMPACTION)
         .doc("Share of a log that has to be new before it is compacted again."),
     long("log.cleaner.delete.retention.ms", "86400000")
         .at_least(0)
         .cluster_wide()
-        .inert(reason::NO_COMPACTION)
         .doc("How long the mark of a deleted key stays in a compacted topic, in milliseconds."),
     long("log.cleaner.min.compaction.lag.ms", "0")
         .at_least(0)
         .cluster_wide()
-        .inert(reason::NO_COMPACTION)
         .doc("A record is not compacted away before it is this many milliseconds old."),
     long("log.cleaner.max.compaction.lag.ms", "9223372036854775807")
         .at_least(1)
         .cluster_wide()
-        .inert(reason::NO_COMPACTION)
+        .inert(reason::OWN_COMPACTION)
         .doc("A record is looked at by compaction once it is this many milliseconds old."),
     int("producer.id.expiration.ms", "86400000")
         .at_least(1)

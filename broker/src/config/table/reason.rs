@@ -10,8 +10,7 @@ pub(super) const RESERVES: &str = "space ahead is always reserved, in steps";
 pub(super) const NO_PURGATORY: &str = "what has been answered needs no cleaning up here";
 pub(super) const NO_LINGER: &str = "the coordinator writes what is there, without waiting";
 pub(super) const PLAIN_COORDINATOR: &str = "the coordinators' records are stored uncompressed";
-pub(super) const NO_COMPACTION: &str =
-    "compaction is not served yet: compacted topics keep all their records";
+pub(super) const OWN_COMPACTION: &str = "one log at a time is compacted, within memory of a fixed size";
 pub(super) const OWN_LEVELS: &str = "the codecs' own levels are used";
 pub(super) const NO_JITTER: &str = "segments are closed when they are due";
 pub(super) const NO_DELAY: &str = "files are removed once their last reader is gone";

@@ -32,7 +32,6 @@ pub(super) const SETTINGS: &[Setting] = &[
         .doc("Level of zstd, where batches are compressed here."),
     long("delete.retention.ms", "86400000")
         .at_least(0)
-        .inert(reason::NO_COMPACTION)
         .broker_names(&["log.cleaner.delete.retention.ms"])
         .doc("How long the mark of a deleted key stays in a compacted topic, in milliseconds."),
     boolean("errors.deadletterqueue.group.enable", "false")
@@ -82,7 +81,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .doc("How long records of a tiered topic stay on this broker, in milliseconds."),
     long("max.compaction.lag.ms", "9223372036854775807")
         .at_least(1)
-        .inert(reason::NO_COMPACTION)
+        .inert(reason::OWN_COMPACTION)
         .broker_names(&["log.cleaner.max.compaction.lag.ms"])
         .doc("A record is looked at by compaction once it is this many milliseconds old."),
     int("max.decompressed.message.bytes", "2147483639")
@@ -119,12 +118,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         ),
     double("min.cleanable.dirty.ratio", "0.5")
         .fraction(0.0, 1.0)
-        .inert(reason::NO_COMPACTION)
         .broker_names(&["log.cleaner.min.cleanable.ratio"])
         .doc("Share of the log that has to be new before it is compacted again."),
     long("min.compaction.lag.ms", "0")
         .at_least(0)
-        .inert(reason::NO_COMPACTION)
         .broker_names(&["log.cleaner.min.compaction.lag.ms"])
         .doc("A record is not compacted away before it is this many milliseconds old."),
     int("min.insync.replicas", "1")
