@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Duration;
 
 use klamm_broker::Node;
 use klamm_broker::config::{self, BrokerConfig, Loaded};
@@ -18,6 +19,9 @@ const STACK_BYTES: usize = 512 << 10;
 /// Threads for connections and the core. They never touch a disk, so few are enough.
 const WORKERS_MAX: usize = 4;
 
+/// Signals that come within this time are one.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
+
 /// Runs the broker until it is told to stop.
 ///
 /// # Errors
@@ -25,8 +29,11 @@ const WORKERS_MAX: usize = 4;
 pub fn run(arguments: &Run) -> Result<(), String> {
     start_logging(arguments.log_format);
     let loaded = load(arguments)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
     for notice in &loaded.notices {
-        tracing::warn!("{notice}");
+        tracing::info!("{notice}");
     }
     raise_descriptor_limit();
     let config = Arc::new(loaded.config);
@@ -144,7 +151,7 @@ async fn serve(config: Arc<BrokerConfig>) -> Result<(), String> {
             tracing::info!("stopped");
             result
         }
-        () = stops.next() => {
+        () = stops.again() => {
             tracing::warn!("stopped at once; the next start recovers the logs");
             std::process::exit(130);
         }
@@ -174,6 +181,15 @@ impl Stops {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
+    }
+
+    /// Waits for a signal that somebody sent because the first did not do. Whoever signals a process and its
+    /// group sends the first one twice.
+    async fn again(&mut self) {
+        let began = tokio::time::Instant::now();
+        while began.elapsed() < SAME_SIGNAL {
+            self.next().await;
+        }
     }
 
     async fn next(&mut self) {

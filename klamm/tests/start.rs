@@ -54,9 +54,18 @@ fn sigterm_ends_it_in_good_order_and_the_data_directory_can_be_used_again() {
     stream.write_all(&api_versions(1)).unwrap();
     assert_eq!(correlation_id(&read_frame(&mut stream).unwrap()), 1);
     let data = broker.take_data();
-    assert_eq!(broker.stop(), Some(0));
+    broker.terminate();
+    assert_eq!(broker.ended(), Some(0));
     assert!(is_closed(&mut stream));
     Broker::start_in(data, &[]).serves();
+}
+
+#[test]
+fn a_signal_that_comes_twice_at_once_is_one() {
+    let mut broker = Broker::start(&[]);
+    broker.terminate();
+    broker.terminate();
+    assert_eq!(broker.ended(), Some(0));
 }
 
 #[test]

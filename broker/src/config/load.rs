@@ -14,8 +14,10 @@ use super::values::{Assignment, Origin, Values};
 pub struct Loaded {
     /// The broker's settings.
     pub config: BrokerConfig,
-    /// One sentence for every property that changes nothing.
+    /// One sentence for every property that is known and changes nothing.
     pub notices: Vec<String>,
+    /// One sentence for every property that is not known, or was meant differently.
+    pub warnings: Vec<String>,
 }
 
 /// A property that keeps the broker from starting.
@@ -44,6 +46,7 @@ pub fn load(assignments: &[Assignment], hostname: Option<&str>) -> Result<Loaded
     }
     let mut errors = Vec::new();
     let mut notices = Vec::new();
+    let mut warnings = Vec::new();
     let mut fixed = BTreeMap::new();
     for assignment in assignments.iter().filter(|assignment| {
         last.get(assignment.name.as_str())
@@ -57,7 +60,7 @@ pub fn load(assignments: &[Assignment], hostname: Option<&str>) -> Result<Loaded
                 fixed.insert(assignment.name.clone(), assignment.value.trim().to_owned());
                 notices.push(notice);
             }
-            Verdict::DropSaying(notice) => notices.push(notice),
+            Verdict::DropSaying(warning) => warnings.push(warning),
             Verdict::Wrong(problem) => errors.push(ConfigError {
                 origin: Some(assignment.origin.clone()),
                 name: assignment.name.clone(),
@@ -87,7 +90,11 @@ pub fn load(assignments: &[Assignment], hostname: Option<&str>) -> Result<Loaded
         }
     };
     match config {
-        Some(config) if errors.is_empty() => Ok(Loaded { config, notices }),
+        Some(config) if errors.is_empty() => Ok(Loaded {
+            config,
+            notices,
+            warnings,
+        }),
         _ => Err(errors),
     }
 }
@@ -373,8 +380,11 @@ mod tests {
         let loaded = load(&lines, None).unwrap();
         assert_eq!(
             loaded.notices,
+            ["num.io.threads is set, but it changes nothing: threads are not sized by hand here"]
+        );
+        assert_eq!(
+            loaded.warnings,
             [
-                "num.io.threads is set, but it changes nothing: threads are not sized by hand here",
                 "server.properties:3: there is no setting num.partition; did you mean num.partitions?",
                 "server.properties:4: there is no setting confluent.license.topic; it is ignored",
             ]

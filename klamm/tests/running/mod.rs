@@ -102,13 +102,17 @@ impl Broker {
         )
     }
 
-    /// Asks it to stop in good order, and gives its exit code.
-    pub fn stop(mut self) -> Option<i32> {
+    /// Asks it to stop in good order.
+    pub fn terminate(&self) {
         let pid = i32::try_from(self.pid())
             .ok()
             .and_then(rustix::process::Pid::from_raw)
             .expect("a pid");
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    }
+
+    /// Waits for its end, and gives the exit code.
+    pub fn ended(&mut self) -> Option<i32> {
         self.child.wait().expect("it ends").code()
     }
 
