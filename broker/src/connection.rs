@@ -48,6 +48,20 @@ impl Connection {
         WAITING_MAX.saturating_sub(self.slots.len())
     }
 
+    /// Bytes of requests that may not begin yet.
+    pub fn waiting_bytes(&self) -> usize {
+        let frames = self.slots.range(self.begun..).map(|slot| match &slot.state {
+            State::Waiting(frame) => frame.len(),
+            _ => 0,
+        });
+        frames.sum()
+    }
+
+    /// Whether a request has begun that no other may overlap: what is read now has to wait for its answer.
+    pub fn is_blocked(&self) -> bool {
+        self.slots.range(..self.begun).any(|slot| !slot.is_produce)
+    }
+
     /// Whether a request has begun and its answer has not left.
     pub fn has_begun(&self) -> bool {
         self.begun > 0

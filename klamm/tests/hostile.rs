@@ -214,6 +214,54 @@ fn half_a_giant_does_not_keep_the_slot_from_others() {
 }
 
 #[test]
+fn halves_of_requests_that_fill_the_memory_make_room_for_others() {
+    let broker = Broker::start(&["queued.max.request.bytes=2097152"]);
+    let half = &giant(1 << 20)[..700_000];
+    // Four of them need more than there is.
+    let strangers: Vec<_> = (0..4)
+        .map(|_| {
+            let mut stranger = broker.connect();
+            stranger.set_nonblocking(true).unwrap();
+            // What does not fit into the socket is left out.
+            let _ = stranger.write(half);
+            stranger
+        })
+        .collect();
+    let began = Instant::now();
+    for _ in 0..3 {
+        let mut honest = broker.connect();
+        honest.write_all(&giant(1 << 20)).unwrap();
+        assert_eq!(correlation_id(&read_frame(&mut honest).unwrap()), 1);
+        broker.serves();
+    }
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    drop(strangers);
+}
+
+#[test]
+fn requests_behind_a_fetch_that_waits_hold_little_memory() {
+    let broker = Broker::start(&["queued.max.request.bytes=4194304"]);
+    let mut stream = broker.connect();
+    assert_eq!(produce_to_new_topic(&mut stream, 100), ErrorCode::NONE);
+    let waits_long = fetch(60_000);
+    let strangers: Vec<_> = (0..20)
+        .map(|_| {
+            let mut stranger = broker.connect();
+            stranger.write_all(&waits_long).unwrap();
+            stranger.set_nonblocking(true).unwrap();
+            let _ = stranger.write(&giant(1 << 20));
+            stranger
+        })
+        .collect();
+    for _ in 0..5 {
+        let began = Instant::now();
+        assert_eq!(produce(&mut stream, 900_000), ErrorCode::NONE);
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+    drop(strangers);
+}
+
+#[test]
 fn thousands_of_idle_connections_leave_no_memory_behind() {
     let count = 8000;
     let broker = Broker::start(&[]);
@@ -371,6 +419,11 @@ fn produce(stream: &mut TcpStream, size: usize) -> ErrorCode {
 
 /// A fetch of everything in the topic.
 fn fetch_all() -> Vec<u8> {
+    fetch(0)
+}
+
+/// A fetch that waits for so long, or for nothing.
+fn fetch(max_wait_ms: i32) -> Vec<u8> {
     let partition = FetchPartition {
         partition_max_bytes: i32::MAX,
         ..FetchPartition::default()
@@ -382,7 +435,8 @@ fn fetch_all() -> Vec<u8> {
     };
     let request = FetchRequest {
         replica_id: -1,
-        min_bytes: 1,
+        max_wait_ms,
+        min_bytes: if max_wait_ms > 0 { i32::MAX } else { 1 },
         max_bytes: i32::MAX,
         topics: vec![topic],
         ..FetchRequest::default()

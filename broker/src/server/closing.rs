@@ -36,7 +36,7 @@ pub(super) enum Ending {
     Idle,
     #[error("a request that had begun did not go on for 30 s")]
     HalfFrame,
-    #[error("a request larger than 1 MiB came slower than 64 KiB/s while others waited")]
+    #[error("a large request came slower than 64 KiB/s while others waited for memory")]
     SlowSender,
     #[error("an answer was not taken for 60 s")]
     SlowReader,

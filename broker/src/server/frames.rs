@@ -115,17 +115,19 @@ impl FrameReader {
         self.partial.as_ref().map_or(0, |partial| partial.bytes.len())
     }
 
-    /// Whether this connection reads on the large slot.
-    pub(super) fn holds_slot(&self) -> bool {
-        self.partial
-            .as_ref()
-            .is_some_and(|partial| partial.charge.slot().is_some())
+    /// Whether the frame that has begun is more than a small one.
+    pub(super) fn is_amid_large(&self) -> bool {
+        self.partial.as_ref().is_some_and(|partial| partial.size > SMALL)
     }
 
-    /// Whether this connection holds the large slot while others wait for it.
+    /// Whether others wait for what the frame that has begun holds: the large slot, or its part of the budget.
     pub(super) fn delays_others(&self) -> bool {
-        let slot = self.partial.as_ref().and_then(|partial| partial.charge.slot());
-        slot.is_some_and(Place::is_wanted)
+        self.partial
+            .as_ref()
+            .is_some_and(|partial| match partial.charge.slot() {
+                Some(slot) => slot.is_wanted(),
+                None => partial.charge.bytes() > SMALL && self.memory.is_short(),
+            })
     }
 
     /// Reads once, and adds up to `room` whole frames to `frames`.

@@ -124,6 +124,11 @@ impl Memory {
         }
     }
 
+    /// Whether somebody waits for bytes.
+    pub(super) fn is_short(&self) -> bool {
+        !self.state().hungry.is_empty()
+    }
+
     /// Bytes charged at the moment.
     pub(super) fn used(&self) -> usize {
         self.state().used

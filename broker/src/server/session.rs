@@ -28,9 +28,12 @@ const FRAME_PROGRESS: Duration = Duration::from_secs(30);
 /// An answer has to be taken, bit by bit, within this time each.
 const ANSWER_PROGRESS: Duration = Duration::from_secs(60);
 
-/// Slowest pace of a large frame while others wait for its slot, and the time before it counts.
+/// Slowest pace of a frame while others wait for the memory or the slot it holds, and the time before it counts.
 const LARGE_PACE_PER_SECOND: f64 = 65536.0;
 const LARGE_GRACE: Duration = Duration::from_secs(1);
+
+/// Bytes of requests that are read while an earlier one has to be answered first.
+const READ_AHEAD: usize = 64 << 10;
 
 /// Answers are gathered up to this many bytes before they are written; behind it, requests wait.
 const GATHER: usize = 64 << 10;
@@ -55,7 +58,7 @@ pub(super) struct Session {
     /// When the frame that has begun went on last, or when `ending` was set.
     frame_progress: Instant,
     answer_progress: Instant,
-    /// Since when the large slot is held while others wait, and how much had arrived by then.
+    /// Since when others wait for what the frame that has begun holds, and how much had arrived by then.
     pace: Option<(Instant, usize)>,
 }
 
@@ -239,9 +242,15 @@ impl Session {
         self.order.next_is_produce() && self.driver.must_wait_for_lanes(&self.mailbox.wake)
     }
 
+    /// Whether enough waits for an answer that may take its time (a Fetch): who pipelines behind it must not
+    /// hold much of the memory for so long.
+    fn has_read_ahead(&self) -> bool {
+        self.order.is_blocked() && (self.order.waiting_bytes() >= READ_AHEAD || self.reader.is_amid_large())
+    }
+
     fn read(&mut self) -> Result<Wants, Ending> {
         // A client that does not take its answers, or whose data cannot be written, is not asked for more.
-        if self.writer.waiting() >= GATHER || self.waits_for_lane() {
+        if self.writer.waiting() >= GATHER || self.waits_for_lane() || self.has_read_ahead() {
             return Ok(Wants::Room);
         }
         let arrived = self.reader.arrived();
@@ -306,9 +315,9 @@ impl Session {
             deadline = deadline.min(self.frame_progress + FRAME_PROGRESS);
         } else if self.reader.is_amid_frame() && wants == Wants::Readable {
             deadline = deadline.min(self.frame_progress + FRAME_PROGRESS);
-            if self.pace.is_some() || self.reader.delays_others() {
+            if self.pace.is_some() {
                 deadline = deadline.min(now + LARGE_GRACE / 4);
-            } else if self.reader.holds_slot() {
+            } else if self.reader.is_amid_large() {
                 deadline = deadline.min(now + LARGE_GRACE);
             }
         } else if let Some(max_idle) = self.max_idle.filter(|_| self.is_idle()) {
@@ -344,7 +353,7 @@ impl Session {
         Ok(())
     }
 
-    /// Whoever holds the large slot while others wait for it has to be quick.
+    /// Whoever holds what others wait for has to be quick.
     fn check_pace(&mut self, now: Instant) -> Result<(), Ending> {
         if !self.reader.delays_others() {
             self.pace = None;
