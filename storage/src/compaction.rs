@@ -17,9 +17,9 @@ use bytes::Bytes;
 use klamm_protocol::record::{Batch, BatchBuilder, BatchHeader, INFLATE_LIMIT_BYTES, Record};
 
 use crate::index::Indexer;
-use crate::recovery::{Extent, Shape};
 use crate::scan::{ScanError, Scanner};
 use crate::segment::{self, CLEANED, INDEX, LOG, Segment, TIME_INDEX};
+use crate::sidecars::{Extent, Shape};
 use crate::sys::{File, Fs, Mode};
 use crate::transactions::{self, Aborted};
 

@@ -9,8 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use klamm_protocol::record::control::ControlRecord;
-use klamm_protocol::record::{Batch, BatchError, BatchHeader};
+use klamm_protocol::record::BatchHeader;
 use thiserror::Error;
 use tracing::{info, warn};
 
@@ -18,24 +17,21 @@ use crate::checkpoint;
 use crate::compaction;
 use crate::epochs::LeaderEpochs;
 use crate::files::Directory;
-use crate::index::{self, Indexer, OffsetIndex, TimeIndex, TimestampOffset};
 use crate::lane::{EPOCHS_FILE, RECOVERY_BOUND_FILE};
 use crate::log::OpenOptions;
 use crate::log_dir::PartitionMetadata;
 use crate::producers::{EndedTransaction, Producers};
+use crate::replay::{Damaged, newest_snapshot, replay, replay_while};
 use crate::scan::{ScanError, Scanner};
 use crate::segment::{
     self, CLEANED, DELETED, INDEX, LOG, SNAPSHOT, Segment, TIME_INDEX, TXN_INDEX, absent_is_fine,
 };
-use crate::sys::{self, DirEntry, File, Fs, Mode};
+use crate::sidecars::{Extent, READ_HEADS, Rebuilt, SegmentFacts, facts, sidecars_fit, start_position};
+use crate::sys::{self, DirEntry, Fs, Mode};
 use crate::transactions;
 
-/// Read-ahead for looking at heads.
-pub(crate) const READ_HEADS: usize = 8 * 1024;
 /// Read-ahead for looking at every byte.
 const READ_ALL: usize = 256 * 1024;
-/// No snapshot of producers is larger: 5 million of them.
-const SNAPSHOT_LIMIT: usize = 256 * 1024 * 1024;
 
 /// Why a log cannot be opened. It concerns one partition, never the process.
 #[derive(Debug, Error)]
@@ -66,54 +62,6 @@ pub enum OpenError {
         /// What is wrong with it.
         reason: String,
     },
-}
-
-/// A segment and how many of its bytes count.
-#[derive(Clone)]
-pub(crate) struct Extent {
-    pub(crate) segment: Arc<Segment>,
-    pub(crate) size: u64,
-    /// When the `.log` file last changed, milliseconds since 1970.
-    pub(crate) modified_ms: i64,
-}
-
-/// What the core has to know of a segment.
-pub(crate) struct SegmentFacts {
-    pub(crate) segment: Arc<Segment>,
-    pub(crate) shape: Shape,
-    /// When it was last appended to, milliseconds since 1970.
-    pub(crate) modified_ms: i64,
-}
-
-/// How far the files of a segment reach, and what the next append has to know.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shape {
-    pub(crate) size: u64,
-    pub(crate) index_len: u64,
-    pub(crate) time_index_len: u64,
-    pub(crate) txn_index_len: u64,
-    pub(crate) indexer: Indexer,
-    /// Max timestamp of the first batch; time-based rolling counts from it.
-    pub(crate) first_timestamp_ms: Option<i64>,
-}
-
-impl Shape {
-    pub(crate) fn empty(base_offset: i64) -> Shape {
-        Shape {
-            size: 0,
-            index_len: 0,
-            time_index_len: 0,
-            txn_index_len: 0,
-            indexer: Indexer::new(base_offset),
-            first_timestamp_ms: None,
-        }
-    }
-}
-
-impl std::fmt::Debug for SegmentFacts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "segment {}: {:?}", self.segment.base_offset, self.shape)
-    }
 }
 
 /// A log as it was found.
@@ -167,14 +115,6 @@ impl From<io::Error> for Failure {
             Err(error) => Failure::Io(error),
         }
     }
-}
-
-/// A segment cannot be walked to its end. Travels as an [`io::Error`].
-#[derive(Debug, Error)]
-#[error("segment {base_offset} is damaged: {reason}")]
-struct Damaged {
-    base_offset: i64,
-    reason: String,
 }
 
 struct Recovery<'a> {
@@ -687,291 +627,4 @@ impl Walk {
         self.end = header.last_offset() + 1;
         Ok(())
     }
-}
-
-/// The index entries of a segment from some position on, made anew.
-struct Rebuilt {
-    index_kept: u64,
-    time_index_kept: u64,
-    indexer: Indexer,
-    index: Vec<u8>,
-    time_index: Vec<u8>,
-}
-
-impl Rebuilt {
-    fn at(fs: &dyn Fs, segment: &Segment, log: &dyn File, start: u64) -> io::Result<Rebuilt> {
-        let base_offset = segment.base_offset;
-        let mut rebuilt = Rebuilt {
-            index_kept: 0,
-            time_index_kept: 0,
-            indexer: Indexer::new(base_offset),
-            index: Vec::new(),
-            time_index: Vec::new(),
-        };
-        if start == 0 {
-            return Ok(rebuilt);
-        }
-        // The entry that points to `start` stays; the time entry made with it is at most that batch's.
-        let index = segment.index.open(fs, Mode::Create)?;
-        rebuilt.index_kept = OffsetIndex::new(&*index, base_offset)?.len_below(start + 1)?;
-        let mut heads = Scanner::new(log, start, log.len()?, READ_HEADS);
-        let first = match heads.next_header() {
-            Ok(Some((_, header))) => header.base_offset,
-            _ => return Err(io::ErrorKind::InvalidData.into()),
-        };
-        let file = segment.time_index.open(fs, Mode::Create)?;
-        let time_index = TimeIndex::new(&*file, base_offset)?;
-        rebuilt.time_index_kept = time_index.len_below(first)?;
-        let last = time_index
-            .last_before(rebuilt.time_index_kept)?
-            .unwrap_or(TimestampOffset::NONE);
-        rebuilt.indexer = Indexer::resume(base_offset, 0, last, last);
-        Ok(rebuilt)
-    }
-
-    fn batch(&mut self, header: &BatchHeader, position: u64, interval: u64) {
-        self.indexer
-            .batch(header, position, interval, &mut self.index, &mut self.time_index);
-    }
-
-    fn write(mut self, fs: &dyn Fs, segment: &Segment, sealed: bool) -> io::Result<()> {
-        if sealed {
-            self.indexer.seal(&mut self.time_index);
-        }
-        for (file, kept, bytes) in [
-            (&segment.index, self.index_kept, self.index),
-            (&segment.time_index, self.time_index_kept, self.time_index),
-        ] {
-            let file = file.open(fs, Mode::Create)?;
-            file.set_len(kept)?;
-            file.write_at(kept, &[bytes.into()])?;
-            file.sync_data()?;
-        }
-        Ok(())
-    }
-}
-
-/// Whether the indexes can belong to the segment: whole entries, the last one inside it, and not simply gone.
-fn sidecars_fit(fs: &dyn Fs, extent: &Extent, interval: u64) -> io::Result<bool> {
-    let segment = &extent.segment;
-    let open = |file: &crate::files::LazyFile| match file.open(fs, Mode::Write) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    };
-    let (Some(index), Some(time_index)) = (open(&segment.index)?, open(&segment.time_index)?) else {
-        return Ok(false);
-    };
-    if index.len()? % index::OFFSET_ENTRY != 0 || time_index.len()? % index::TIME_ENTRY != 0 {
-        return Ok(false);
-    }
-    if index.is_empty()? && extent.size > 2 * interval {
-        // Perhaps a segment of one batch, perhaps an index that never reached the disk.
-        return Ok(false);
-    }
-    let log = segment.log.open(fs, Mode::Write)?;
-    if let Some(last) = OffsetIndex::new(&*index, segment.base_offset)?.last()? {
-        match head_at(&*log, last.position, extent.size)? {
-            Some(header) if header.last_offset() == last.offset => {}
-            _ => return Ok(false),
-        }
-    }
-    match TimeIndex::new(&*time_index, segment.base_offset)?.last()? {
-        Some(last) => is_time_of(fs, segment, &*log, extent.size, last),
-        None => Ok(true),
-    }
-}
-
-/// The head of the batch that begins at `position`, if one does.
-fn head_at(log: &dyn File, position: u64, size: u64) -> io::Result<Option<BatchHeader>> {
-    match Scanner::new(log, position, size, BatchHeader::SIZE).next_header() {
-        Ok(found) => Ok(found.map(|(_, header)| header)),
-        Err(ScanError::Batch { .. }) => Ok(None),
-        Err(ScanError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(ScanError::Io(error)) => Err(error),
-    }
-}
-
-/// Whether a time index entry says what the batch it names says.
-pub(crate) fn is_time_of(
-    fs: &dyn Fs,
-    segment: &Segment,
-    log: &dyn File,
-    size: u64,
-    entry: TimestampOffset,
-) -> io::Result<bool> {
-    let start = start_position(fs, segment, log, size, entry.offset)?;
-    let mut scanner = Scanner::new(log, start, size, READ_HEADS);
-    loop {
-        match scanner.next_header() {
-            Ok(Some((_, header))) if header.last_offset() < entry.offset => {}
-            Ok(Some((_, header))) => {
-                return Ok(header.last_offset() == entry.offset && header.max_timestamp_ms == entry.ms);
-            }
-            Ok(None) | Err(ScanError::Batch { .. }) => return Ok(false),
-            Err(ScanError::Io(error)) => return Err(error),
-        }
-    }
-}
-
-/// Where to begin walking in order to meet the batch that holds `offset`. The index only proposes: the batch it
-/// points to is looked at, and anything odd means the start of the segment.
-pub(crate) fn start_position(
-    fs: &dyn Fs,
-    segment: &Segment,
-    log: &dyn File,
-    size: u64,
-    offset: i64,
-) -> io::Result<u64> {
-    let index = match segment.index.open(fs, Mode::Write) {
-        Ok(index) => index,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        Err(error) => return Err(error),
-    };
-    let position = OffsetIndex::new(&*index, segment.base_offset)?.position_of(offset)?;
-    match Scanner::new(log, position, size, BatchHeader::SIZE).next_header() {
-        Ok(Some((_, header))) if (segment.base_offset..=offset).contains(&header.base_offset) => Ok(position),
-        Ok(_) | Err(ScanError::Batch { .. }) => Ok(0),
-        Err(ScanError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
-        Err(ScanError::Io(error)) => Err(error),
-    }
-}
-
-/// The facts of a segment. What its time index does not say yet is found by walking from the last index entry on.
-pub(crate) fn facts(fs: &dyn Fs, extent: &Extent) -> io::Result<SegmentFacts> {
-    let (segment, size, base_offset) = (&extent.segment, extent.size, extent.segment.base_offset);
-    let mut shape = Shape::empty(base_offset);
-    shape.size = size;
-    shape.index_len = segment.index.open(fs, Mode::Create)?.len()?;
-    let time_index = segment.time_index.open(fs, Mode::Create)?;
-    shape.time_index_len = time_index.len()?;
-    match segment.txn_index.open(fs, Mode::Write) {
-        Ok(file) => shape.txn_index_len = file.len()?,
-        Err(error) => absent_is_fine(Err(error))?,
-    }
-    let last = TimeIndex::new(&*time_index, base_offset)?
-        .last()?
-        .unwrap_or(TimestampOffset::NONE);
-    shape.indexer = Indexer::resume(base_offset, 0, last, last);
-    if size > 0 {
-        let log = segment.log.open(fs, Mode::Write)?;
-        let start = start_position(fs, segment, &*log, size, i64::MAX)?;
-        let mut no_entries = (Vec::new(), Vec::new());
-        let mut scanner = Scanner::new(&*log, start, size, READ_HEADS);
-        while let Ok(Some((position, header))) = scanner.next_header() {
-            // No entry is due before the next append: all that counts is what went by since the last one.
-            let (index, time_index) = &mut no_entries;
-            shape
-                .indexer
-                .batch(&header, position, u64::MAX, index, time_index);
-        }
-        if let Ok(Some((_, first))) = Scanner::new(&*log, 0, size, BatchHeader::SIZE).next_header() {
-            shape.first_timestamp_ms = Some(first.max_timestamp_ms);
-        }
-    }
-    Ok(SegmentFacts {
-        segment: Arc::clone(segment),
-        shape,
-        modified_ms: extent.modified_ms,
-    })
-}
-
-/// The producers as they are at `end_offset`: the newest snapshot that is whole, and what was appended since.
-pub(crate) fn load_producers(
-    fs: &dyn Fs,
-    directory: &Path,
-    kept: &[Extent],
-    end_offset: i64,
-) -> io::Result<Producers> {
-    let (mut producers, from) = newest_snapshot(fs, directory, end_offset)?;
-    replay(fs, kept, from, |_, header, control| {
-        producers.appended(header, control);
-        Ok(())
-    })?;
-    producers.replicated(i64::MAX);
-    Ok(producers)
-}
-
-/// The newest snapshot at or below `limit`, and the offset from which on batches have to be replayed on it.
-/// Damaged ones are removed.
-fn newest_snapshot(fs: &dyn Fs, directory: &Path, limit: i64) -> io::Result<(Producers, i64)> {
-    for entry in fs.list_dir(directory)?.iter().rev() {
-        let Some(offset) = segment::offset_of(&entry.name, SNAPSHOT).filter(|offset| *offset <= limit) else {
-            continue;
-        };
-        let path = directory.join(&entry.name);
-        match sys::read_all(fs, &path, SNAPSHOT_LIMIT) {
-            Ok(bytes) => match Producers::from_snapshot(&bytes) {
-                Some(producers) => return Ok((producers, offset)),
-                None => {
-                    warn!(path = %path.display(), "removing a damaged producer snapshot");
-                    fs.remove(&path)?;
-                }
-            },
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => fs.remove(&path)?,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok((Producers::default(), 0))
-}
-
-/// Calls `with` for the head of each batch with an offset at or beyond `from`, and what it says if it is a control
-/// batch.
-fn replay(
-    fs: &dyn Fs,
-    kept: &[Extent],
-    from: i64,
-    mut with: impl FnMut(&Arc<Segment>, &BatchHeader, Option<ControlRecord>) -> io::Result<()>,
-) -> io::Result<()> {
-    replay_while(fs, kept, from, |segment, header, control| {
-        with(segment, header, control).map(|()| true)
-    })
-}
-
-fn damaged(segment: &Segment, error: &BatchError) -> io::Error {
-    io::Error::other(Damaged {
-        base_offset: segment.base_offset,
-        reason: error.to_string(),
-    })
-}
-
-/// As [`replay`], until `with` gives false.
-fn replay_while(
-    fs: &dyn Fs,
-    kept: &[Extent],
-    from: i64,
-    mut with: impl FnMut(&Arc<Segment>, &BatchHeader, Option<ControlRecord>) -> io::Result<bool>,
-) -> io::Result<()> {
-    let first = kept
-        .partition_point(|extent| extent.segment.base_offset <= from)
-        .saturating_sub(1);
-    for Extent { segment, size, .. } in &kept[first..] {
-        if *size == 0 || from == i64::MAX {
-            continue;
-        }
-        let log = segment.log.open(fs, Mode::Write)?;
-        let start = start_position(fs, segment, &*log, *size, from)?;
-        let mut scanner = Scanner::new(&*log, start, *size, READ_HEADS);
-        loop {
-            let (position, header) = match scanner.next_header() {
-                Ok(None) => break,
-                Ok(Some(found)) => found,
-                Err(ScanError::Io(error)) => return Err(error),
-                Err(ScanError::Batch { error, .. }) => return Err(damaged(segment, &error)),
-            };
-            if header.last_offset() < from {
-                continue;
-            }
-            let mut control = None;
-            if header.is_control() {
-                let batch = Batch::parse(scanner.whole(position, &header)?);
-                let batch = batch.map_err(|error| damaged(segment, &error))?;
-                control = ControlRecord::of(&batch).ok();
-            }
-            if !with(segment, &header, control)? {
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
 }

@@ -23,8 +23,8 @@ use thiserror::Error;
 
 use crate::LogKey;
 use crate::compaction::SwapJob;
-use crate::recovery::Shape;
 use crate::segment::Segment;
+use crate::sidecars::Shape;
 use crate::sys::Fs;
 
 /// Something to be done on a disk for one log.

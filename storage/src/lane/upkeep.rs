@@ -11,9 +11,10 @@ use super::{LaneError, Outcome, Task};
 use crate::compaction::SwapJob;
 use crate::files::Directory;
 use crate::producers::Producers;
-use crate::recovery::{self, Extent, SegmentFacts};
+use crate::replay;
 use crate::scan::{ScanError, Scanner};
 use crate::segment::{self, SNAPSHOT, Segment, absent_is_fine};
+use crate::sidecars::{self, Extent, SegmentFacts};
 use crate::sys::{self, File, Fs, Mode};
 use crate::{index, transactions};
 
@@ -152,7 +153,7 @@ impl TruncateJob {
                     size: 0,
                     modified_ms: self.now_ms,
                 };
-                (self.offset, recovery::facts(fs, &extent)?)
+                (self.offset, sidecars::facts(fs, &extent)?)
             }
             None => {
                 let last = self
@@ -161,7 +162,7 @@ impl TruncateJob {
                     .expect("a cut without a fresh segment keeps one");
                 let (end_offset, size) = cut_segment(fs, &last.segment, last.size, self.offset)?;
                 last.size = size;
-                (end_offset, recovery::facts(fs, last)?)
+                (end_offset, sidecars::facts(fs, last)?)
             }
         };
         sys::replace(fs, &directory.join(EPOCHS_FILE), self.epochs.clone())?;
@@ -170,7 +171,7 @@ impl TruncateJob {
                 fs.remove(&directory.join(&entry.name))?;
             }
         }
-        let producers = recovery::load_producers(fs, &directory, &self.kept, end_offset)?;
+        let producers = replay::load_producers(fs, &directory, &self.kept, end_offset)?;
         for segment in &self.doomed {
             segment.remove_deleted(fs)?;
         }
@@ -185,10 +186,10 @@ impl TruncateJob {
 /// Cuts a segment before the batch that holds `offset`; gives the end offset and the size that remain.
 fn cut_segment(fs: &dyn Fs, segment: &Arc<Segment>, size: u64, offset: i64) -> io::Result<(i64, u64)> {
     let mut log = segment.log.open(fs, Mode::Create)?;
-    let start = recovery::start_position(fs, segment, &*log, size, offset - 1)?;
+    let start = sidecars::start_position(fs, segment, &*log, size, offset - 1)?;
     // Nothing but whole batches counts: an append that failed may have left a piece.
     let (mut end_offset, mut cut) = (segment.base_offset, start);
-    let mut scanner = Scanner::new(&*log, start, size, recovery::READ_HEADS);
+    let mut scanner = Scanner::new(&*log, start, size, sidecars::READ_HEADS);
     loop {
         match scanner.next_header() {
             Ok(Some((position, header))) if header.last_offset() < offset => {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Log, Phase, SegmentState};
 use crate::compaction::{CompactJob, Compacted, SwapJob};
 use crate::lane::{LaneJob, Work};
-use crate::recovery::{Extent, SegmentFacts, Shape};
 use crate::segment::Segment;
+use crate::sidecars::{Extent, SegmentFacts, Shape};
 
 impl Log {
     /// A compaction, if one is due: for a thread that may wait long. `memory_bytes` bounds the keys it holds at a

@@ -38,8 +38,9 @@ use crate::epochs::LeaderEpochs;
 use crate::files::{Directory, OpenFiles};
 use crate::lane::LaneJob;
 use crate::producers::{ProducerCheck, ProducerError, ProducerState, Producers, Undo};
-use crate::recovery::{self, OpenError, Recovered, SegmentFacts, Shape};
+use crate::recovery::{self, OpenError, Recovered};
 use crate::segment::Segment;
+use crate::sidecars::{SegmentFacts, Shape};
 use crate::sys::Fs;
 use crate::tail::{LogTail, Tail};
 

@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use super::{Log, Phase};
 use crate::index::{OffsetIndex, TimeIndex, TimestampOffset};
-use crate::recovery::{Extent, READ_HEADS, is_time_of, start_position};
 use crate::scan::{ScanError, Scanner};
+use crate::sidecars::{Extent, READ_HEADS, is_time_of, start_position};
 use crate::sys::{File, Fs, Mode};
 use crate::tail::TailRead;
 use crate::transactions::{self, AbortedTransaction};

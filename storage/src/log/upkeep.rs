@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{Log, Phase, SegmentState, Truncation};
 use crate::checkpoint;
 use crate::lane::{DeleteJob, FlushJob, LaneJob, RemoveJob, TruncateJob, Work};
-use crate::recovery::Extent;
 use crate::segment::Segment;
+use crate::sidecars::Extent;
 
 impl Log {
     /// Syncs all that is written. The recovery point moves when the disk has done so.

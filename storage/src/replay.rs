@@ -1,0 +1,127 @@
+//! Walking over the heads of a log's batches to learn again what was known: producers, leader epochs.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use klamm_protocol::record::control::ControlRecord;
+use klamm_protocol::record::{Batch, BatchError, BatchHeader};
+use thiserror::Error;
+use tracing::warn;
+
+use crate::producers::Producers;
+use crate::scan::{ScanError, Scanner};
+use crate::segment::{self, SNAPSHOT, Segment};
+use crate::sidecars::{Extent, READ_HEADS, start_position};
+use crate::sys::{self, Fs, Mode};
+
+/// No snapshot of producers is larger: 5 million of them.
+const SNAPSHOT_LIMIT: usize = 256 * 1024 * 1024;
+
+/// A segment cannot be walked to its end. Travels as an [`io::Error`].
+#[derive(Debug, Error)]
+#[error("segment {base_offset} is damaged: {reason}")]
+pub(crate) struct Damaged {
+    pub(crate) base_offset: i64,
+    pub(crate) reason: String,
+}
+
+/// The producers as they are at `end_offset`: the newest snapshot that is whole, and what was appended since.
+pub(crate) fn load_producers(
+    fs: &dyn Fs,
+    directory: &Path,
+    kept: &[Extent],
+    end_offset: i64,
+) -> io::Result<Producers> {
+    let (mut producers, from) = newest_snapshot(fs, directory, end_offset)?;
+    replay(fs, kept, from, |_, header, control| {
+        producers.appended(header, control);
+        Ok(())
+    })?;
+    producers.replicated(i64::MAX);
+    Ok(producers)
+}
+
+/// The newest snapshot at or below `limit`, and the offset from which on batches have to be replayed on it.
+/// Damaged ones are removed.
+pub(crate) fn newest_snapshot(fs: &dyn Fs, directory: &Path, limit: i64) -> io::Result<(Producers, i64)> {
+    for entry in fs.list_dir(directory)?.iter().rev() {
+        let Some(offset) = segment::offset_of(&entry.name, SNAPSHOT).filter(|offset| *offset <= limit) else {
+            continue;
+        };
+        let path = directory.join(&entry.name);
+        match sys::read_all(fs, &path, SNAPSHOT_LIMIT) {
+            Ok(bytes) => match Producers::from_snapshot(&bytes) {
+                Some(producers) => return Ok((producers, offset)),
+                None => {
+                    warn!(path = %path.display(), "removing a damaged producer snapshot");
+                    fs.remove(&path)?;
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => fs.remove(&path)?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((Producers::default(), 0))
+}
+
+/// Calls `with` for the head of each batch with an offset at or beyond `from`, and what it says if it is a control
+/// batch.
+pub(crate) fn replay(
+    fs: &dyn Fs,
+    kept: &[Extent],
+    from: i64,
+    mut with: impl FnMut(&Arc<Segment>, &BatchHeader, Option<ControlRecord>) -> io::Result<()>,
+) -> io::Result<()> {
+    replay_while(fs, kept, from, |segment, header, control| {
+        with(segment, header, control).map(|()| true)
+    })
+}
+
+fn damaged(segment: &Segment, error: &BatchError) -> io::Error {
+    io::Error::other(Damaged {
+        base_offset: segment.base_offset,
+        reason: error.to_string(),
+    })
+}
+
+/// As [`replay`], until `with` gives false.
+pub(crate) fn replay_while(
+    fs: &dyn Fs,
+    kept: &[Extent],
+    from: i64,
+    mut with: impl FnMut(&Arc<Segment>, &BatchHeader, Option<ControlRecord>) -> io::Result<bool>,
+) -> io::Result<()> {
+    let first = kept
+        .partition_point(|extent| extent.segment.base_offset <= from)
+        .saturating_sub(1);
+    for Extent { segment, size, .. } in &kept[first..] {
+        if *size == 0 || from == i64::MAX {
+            continue;
+        }
+        let log = segment.log.open(fs, Mode::Write)?;
+        let start = start_position(fs, segment, &*log, *size, from)?;
+        let mut scanner = Scanner::new(&*log, start, *size, READ_HEADS);
+        loop {
+            let (position, header) = match scanner.next_header() {
+                Ok(None) => break,
+                Ok(Some(found)) => found,
+                Err(ScanError::Io(error)) => return Err(error),
+                Err(ScanError::Batch { error, .. }) => return Err(damaged(segment, &error)),
+            };
+            if header.last_offset() < from {
+                continue;
+            }
+            let mut control = None;
+            if header.is_control() {
+                let batch = Batch::parse(scanner.whole(position, &header)?);
+                let batch = batch.map_err(|error| damaged(segment, &error))?;
+                control = ControlRecord::of(&batch).ok();
+            }
+            if !with(segment, &header, control)? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
