@@ -24,7 +24,8 @@ pub(crate) struct Partition {
     /// The lane of the log directory that it lies in.
     pub lane: LaneId,
     pub leader_epoch: i32,
-    /// How many replicas are in sync, this one included.
+    /// How many replicas there are, and how many of them are in sync; this one included.
+    pub replicas: usize,
     pub in_sync_replicas: usize,
     pub config: Arc<TopicConfig>,
     pub log: Log,
@@ -68,30 +69,38 @@ impl Partition {
     pub fn new(
         topic: Str,
         lane: LaneId,
-        leader_epoch: i32,
-        in_sync_replicas: usize,
+        holders: &klamm_consensus::Partition,
         config: Arc<TopicConfig>,
-        mut log: Log,
+        log: Log,
     ) -> Self {
-        log.assign_leader_epoch(leader_epoch);
-        let high_watermark = log.log_end_offset();
-        Partition {
+        let mut partition = Partition {
             topic,
             lane,
-            leader_epoch,
-            in_sync_replicas,
+            leader_epoch: holders.leader_epoch,
+            replicas: 0,
+            in_sync_replicas: 0,
             config,
+            high_watermark: log.log_end_offset(),
             log,
             flush_scheduled: false,
-            high_watermark,
             unacknowledged: VecDeque::new(),
-        }
+        };
+        partition.lead(holders);
+        partition
     }
 
-    /// This broker leads it in this epoch from now on.
-    pub fn lead(&mut self, leader_epoch: i32) {
-        self.leader_epoch = leader_epoch;
-        self.log.assign_leader_epoch(leader_epoch);
+    /// How many replicas have to be in sync for a write with acks=all: no more than there are
+    /// (Kafka: `Partition.effectiveMinIsr`).
+    pub fn in_sync_replicas_min(&self) -> usize {
+        self.replicas.min(self.config.min_insync_replicas as usize)
+    }
+
+    /// Follows what the metadata says about who holds it: this broker leads it, in this epoch from now on.
+    pub fn lead(&mut self, holders: &klamm_consensus::Partition) {
+        self.leader_epoch = holders.leader_epoch;
+        self.replicas = holders.replicas.len();
+        self.in_sync_replicas = holders.isr.len();
+        self.log.assign_leader_epoch(holders.leader_epoch);
     }
 
     /// What every in-sync replica has; readers see nothing beyond.
@@ -143,11 +152,10 @@ impl Partition {
                 last_offset,
                 timestamp_ms,
             }) => {
-                let log_append_time_ms = if broker_time { timestamp_ms } else { -1 };
                 return Ok(Placed {
                     base_offset,
                     last_offset,
-                    log_append_time_ms,
+                    log_append_time_ms: timestamp_ms,
                 });
             }
             Err(ProducerError::OutOfOrderSequence { .. }) => {

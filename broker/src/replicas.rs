@@ -72,8 +72,7 @@ impl Node {
             };
             match self.partitions.get_mut(&key) {
                 Some(Slot::Online(online)) => {
-                    online.lead(partition.leader_epoch);
-                    online.in_sync_replicas = partition.isr.len();
+                    online.lead(partition);
                 }
                 // An opened log takes its epoch from the image of that moment.
                 Some(Slot::Opening(_) | Slot::Failed(_)) => {}
@@ -184,14 +183,7 @@ impl Node {
         match (result, place) {
             (Ok(log), Some((topic, place))) => {
                 let config = self.topic_config(topic);
-                let partition = Partition::new(
-                    topic.name.clone(),
-                    lane,
-                    place.leader_epoch,
-                    place.isr.len(),
-                    config,
-                    log,
-                );
+                let partition = Partition::new(topic.name.clone(), lane, place, config, log);
                 let high_watermark = partition.high_watermark();
                 self.partitions.insert(key, Slot::Online(Box::new(partition)));
                 for waiter in self.acks.advance(key, high_watermark) {
@@ -303,6 +295,15 @@ impl Node {
 
     /// Takes over what AlterConfigs has set for this broker and for all.
     pub(crate) fn adopt_dynamic_settings(&mut self) {
+        let (cluster, own) = self.dynamic_settings();
+        if !cluster.is_empty() || !own.is_empty() || self.has_dynamic_settings {
+            self.has_dynamic_settings = true;
+            self.config = Arc::new(self.config.with_dynamic(&cluster, &own));
+        }
+    }
+
+    /// What AlterConfigs has set for all brokers, and for this one.
+    pub(crate) fn dynamic_settings(&self) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
         let of = |resource| -> BTreeMap<String, String> {
             let configs = self.cluster.image().configs(&ConfigResource::Broker(resource));
             let pairs = configs.into_iter().flat_map(|configs| configs.iter());
@@ -310,11 +311,7 @@ impl Node {
                 .map(|(name, value)| (name.to_string(), value.to_string()))
                 .collect()
         };
-        let (cluster, own) = (of(None), of(Some(BrokerId(self.config.node_id))));
-        if !cluster.is_empty() || !own.is_empty() || self.has_dynamic_settings {
-            self.has_dynamic_settings = true;
-            self.config = Arc::new(self.config.with_dynamic(&cluster, &own));
-        }
+        (of(None), of(Some(BrokerId(self.config.node_id))))
     }
 
     /// Settings of this broker, or of all brokers, changed; topics inherit some of them.

@@ -9,8 +9,9 @@ use crate::api::Caller;
 use crate::api::metadata::{CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED};
 use crate::node::Node;
 
-/// The endpoints that clients use; the other kind are the controllers'.
+/// The kinds of endpoints: those that clients use, and those of the controllers.
 const BROKERS: i8 = 1;
+const CONTROLLERS: i8 = 2;
 
 /// Handles a request.
 pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeClusterRequest) {
@@ -20,8 +21,11 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeClusterRe
         ..DescribeClusterResponse::default()
     };
     if request.endpoint_type != BROKERS {
-        response.error_code = ErrorCode::MISMATCHED_ENDPOINT_TYPE;
-        response.error_message = Some(Str::from("this listener belongs to a broker"));
+        response.error_code = match request.endpoint_type {
+            CONTROLLERS => ErrorCode::MISMATCHED_ENDPOINT_TYPE,
+            _ => ErrorCode::UNSUPPORTED_ENDPOINT_TYPE,
+        };
+        response.error_message = Some(Str::from("This listener belongs to a broker."));
         return node.answer(&caller, response);
     }
     response.cluster_id = node.cluster.image().cluster_id.clone();

@@ -40,7 +40,7 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeConfigsRe
         };
         DescribeConfigsResult {
             error_code: error.as_ref().map_or(ErrorCode::NONE, |(code, _)| *code),
-            error_message: error.map(|(_, message)| message.into()),
+            error_message: Some(error.map(|(_, message)| message.into()).unwrap_or_default()),
             resource_type: resource.resource_type,
             resource_name: resource.resource_name,
             configs,
@@ -58,7 +58,9 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeConfigsRe
 
 /// The settings of a topic that sets `overrides` itself.
 pub(crate) fn of_topic(node: &Node, overrides: &BTreeMap<String, String>) -> Vec<Described> {
-    describe_topic(&node.config.values, overrides)
+    let mut described = describe_topic(&node.config.values, overrides);
+    described.sort_by_key(|described| described.setting.name);
+    described
 }
 
 fn describe(node: &Node, resource: &DescribeConfigsResource) -> Result<Vec<Described>, Refused> {

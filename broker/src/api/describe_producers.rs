@@ -21,7 +21,10 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeProducers
                 ..PartitionResponse::default()
             };
             match found {
-                Err(code) => response.error_code = code,
+                Err(code) => {
+                    response.error_code = code;
+                    response.error_message = Some(code.meaning().into());
+                }
                 Ok(partition) => {
                     response.active_producers = partition
                         .log

@@ -32,6 +32,20 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeTopicPart
         request.topics.iter().map(|topic| topic.name.clone()).collect()
     };
     let mut response = DescribeTopicPartitionsResponse::default();
+    let elsewhere = |cursor: &Cursor| !request.topics.is_empty() && !names.contains(&cursor.topic_name);
+    if request
+        .cursor
+        .as_ref()
+        .is_some_and(|cursor| cursor.partition_index < 0 || elsewhere(cursor))
+    {
+        let refuse = |name| DescribeTopicPartitionsResponseTopic {
+            error_code: ErrorCode::INVALID_REQUEST,
+            name: Some(name),
+            ..Default::default()
+        };
+        response.topics = names.into_iter().map(refuse).collect();
+        return node.answer(&caller, response);
+    }
     for name in names {
         if from.is_some_and(|(topic, _)| *name < *topic) {
             continue;

@@ -28,7 +28,9 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: FindCoordinatorRe
     } else {
         let found = find(node, &caller, request.key_type, request.key);
         response.error_code = found.error_code;
-        response.error_message = found.error_message;
+        // Kafka has said so since there is such a field.
+        let message = found.error_message.filter(|message| !message.is_empty());
+        response.error_message = message.or_else(|| Some("NONE".into()));
         response.node_id = found.node_id;
         response.host = found.host;
         response.port = found.port;

@@ -42,8 +42,8 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: ListOffsetsReques
         let topic_id = node.cluster.topic_by_name(&topic.name).map(|topic| topic.id);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for (partition_at, asked) in topic.partitions.iter().enumerate() {
-            let step = topic_id
-                .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+            let step = check_timestamp(asked.timestamp, caller.version)
+                .and_then(|()| topic_id.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
                 .and_then(|topic_id| node.partition_of(topic_id, asked.partition_index))
                 .and_then(|partition| look_up(partition, asked, read_committed));
             let known = match step {
@@ -86,6 +86,23 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: ListOffsetsReques
     let id = node.next_job_id();
     node.lookups.insert(id, Box::new(then));
     node.push_job(Job::look_up(id, lane, jobs));
+}
+
+/// Timestamps with a meaning of their own have come one by one.
+fn check_timestamp(timestamp: i64, version: i16) -> Result<(), ErrorCode> {
+    let since = match timestamp {
+        LATEST | EARLIEST | 0.. => 0,
+        MAX_TIMESTAMP => 7,
+        EARLIEST_LOCAL => 8,
+        LATEST_TIERED => 9,
+        EARLIEST_PENDING_UPLOAD => 11,
+        _ => return Err(ErrorCode::UNSUPPORTED_VERSION),
+    };
+    if version >= since {
+        Ok(())
+    } else {
+        Err(ErrorCode::UNSUPPORTED_VERSION)
+    }
 }
 
 fn look_up(

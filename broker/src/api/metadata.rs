@@ -30,6 +30,9 @@ pub(crate) const CLUSTER_OPERATIONS: i32 = 8096;
 /// Nobody asked what may be done.
 pub(crate) const OPERATIONS_NOT_ASKED: i32 = i32::MIN;
 
+/// From this version on, a topic can be asked for by its id alone.
+const TOPIC_IDS_SINCE: i16 = 12;
+
 /// How long a topic that is created by the way may take; nobody waits for it.
 const AUTO_CREATE_TIMEOUT_MS: u64 = 30_000;
 
@@ -57,7 +60,7 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: MetadataRequest) 
             topics
                 .into_iter()
                 .filter(|topic| seen.insert((topic.topic_id, topic.name.clone())))
-                .map(|topic| match find(node, &topic) {
+                .map(|topic| match find(node, &topic, caller.version) {
                     Ok(found) => describe(node, found, topic_operations),
                     Err(error_code) => {
                         if error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION {
@@ -98,8 +101,12 @@ fn brokers(node: &Node, caller: &Caller) -> Vec<MetadataResponseBroker> {
     node.reachable_brokers(caller.id.connection).map(broker).collect()
 }
 
-fn find<'a>(node: &'a Node, asked: &MetadataRequestTopic) -> Result<&'a Topic, ErrorCode> {
+fn find<'a>(node: &'a Node, asked: &MetadataRequestTopic, version: i16) -> Result<&'a Topic, ErrorCode> {
     if !asked.topic_id.is_zero() {
+        // Versions 10 and 11 have the field and no meaning for it.
+        if version < TOPIC_IDS_SINCE {
+            return Err(ErrorCode::INVALID_REQUEST);
+        }
         let found = node.cluster.topic_by_id(TopicId(asked.topic_id));
         return found.map(|topic| &**topic).ok_or(ErrorCode::UNKNOWN_TOPIC_ID);
     }
@@ -129,7 +136,9 @@ fn absent(
     let is_internal = topic.name.as_deref().is_some_and(is_internal);
     MetadataResponseTopic {
         error_code,
-        name: topic.name.or_else(|| (version < 12).then_some(Str::EMPTY)),
+        name: topic
+            .name
+            .or_else(|| (version < TOPIC_IDS_SINCE).then_some(Str::EMPTY)),
         topic_id: topic.topic_id,
         is_internal,
         topic_authorized_operations: operations,

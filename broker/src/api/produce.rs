@@ -9,7 +9,7 @@ use klamm_protocol::messages::produce::{
     TopicProduceResponse,
 };
 use klamm_protocol::record::legacy::{self, LegacyError, UpRules};
-use klamm_protocol::record::{Batch, ProducedError, ProducedRules};
+use klamm_protocol::record::{Batch, BatchError, ProducedError, ProducedRules};
 use klamm_protocol::{DecodeError, Decoder, ErrorCode, Message, Str, ids::TopicId};
 use klamm_storage::LogKey;
 
@@ -85,7 +85,7 @@ impl From<ErrorCode> for Rejected {
 impl From<ProducedError> for Rejected {
     fn from(error: ProducedError) -> Self {
         let (code, record) = match &error {
-            ProducedError::Batch(_) => (ErrorCode::CORRUPT_MESSAGE, None),
+            ProducedError::Batch(BatchError::Crc { .. }) => (ErrorCode::CORRUPT_MESSAGE, None),
             ProducedError::Codec { .. } => (ErrorCode::UNSUPPORTED_COMPRESSION_TYPE, None),
             ProducedError::LogAppendTime | ProducedError::Timestamp { .. } => {
                 (ErrorCode::INVALID_TIMESTAMP, None)
@@ -93,7 +93,8 @@ impl From<ProducedError> for Rejected {
             ProducedError::OffsetDelta { index, .. } | ProducedError::NoKey { index } => {
                 (ErrorCode::INVALID_RECORD, Some(*index))
             }
-            ProducedError::Empty
+            ProducedError::Batch(_)
+            | ProducedError::Empty
             | ProducedError::MoreThanOne { .. }
             | ProducedError::Control
             | ProducedError::Count { .. }
@@ -335,7 +336,7 @@ struct Done {
 fn append(node: &mut Node, key: LogKey, batch: Batch, acks: i16) -> Result<Done, Rejected> {
     let Now { elapsed_ms, unix_ms } = node.now;
     let partition = node.partitions.online(&key).map_err(|absent| absent.code())?;
-    if acks == -1 && partition.in_sync_replicas < partition.config.min_insync_replicas as usize {
+    if acks == -1 && partition.in_sync_replicas < partition.in_sync_replicas_min() {
         return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());
     }
     let appended = partition.append_produced(batch, unix_ms, node.out.lane(partition.lane))?;
