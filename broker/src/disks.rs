@@ -10,7 +10,6 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use klamm_storage::checkpoint::Offsets;
 use klamm_storage::log_dir::{FoundLog, LogDir};
 use klamm_storage::{LaneDone, Log, LogKey};
 
@@ -18,6 +17,9 @@ use crate::LaneId;
 use crate::job::{Job, OpenLog, WriteCheckpoints};
 use crate::node::Node;
 use crate::partitions::Slot;
+
+/// Topic and partition: what a log's directory is called.
+pub(crate) type LogName = (String, i32);
 
 /// A log directory.
 pub(crate) struct Disk {
@@ -29,16 +31,18 @@ pub(crate) struct Disk {
     pub failed: bool,
     /// Partitions that lie in it.
     pub partitions: usize,
-    /// Logs whose names the checkpoints on the disk know.
-    named: BTreeSet<(String, i32)>,
     /// What the checkpoints said about logs that are not open yet.
-    unopened: BTreeMap<(String, i32), Points>,
+    unopened: BTreeMap<LogName, Points>,
+    /// Names whose directories somebody works on: to open them or to remove them.
+    taken: BTreeSet<LogName>,
+    /// Names of logs that are gone and that the checkpoints on the disk may still tell of.
+    stale: BTreeSet<LogName>,
+    /// The same, while checkpoints without them are being written.
+    clearing: BTreeSet<LogName>,
     /// Checkpoints are being written.
     writing: bool,
-    /// Logs that jobs are opening.
-    opening: BTreeSet<(String, i32)>,
     /// Logs that were found at the start and that nobody has claimed: their directories have these names.
-    unclaimed: BTreeSet<(String, i32)>,
+    unclaimed: BTreeSet<LogName>,
     /// Logs that cannot be created yet, because another one had their name.
     held: Vec<OpenLog>,
 }
@@ -46,7 +50,7 @@ pub(crate) struct Disk {
 /// A log that is being removed.
 pub(crate) struct Removing {
     lane: LaneId,
-    name: (String, i32),
+    name: LogName,
     log: Log,
 }
 
@@ -66,31 +70,40 @@ pub(crate) struct Found {
 }
 
 impl Disk {
+    /// A directory with the checkpoints that were read in it, and the names of the logs that were found.
     pub fn new(
         lane: LaneId,
         path: PathBuf,
         dir: Option<LogDir>,
-        points: &BTreeMap<(String, i32), Points>,
+        mut points: BTreeMap<LogName, Points>,
+        found: &BTreeSet<LogName>,
     ) -> Disk {
+        let stale = points
+            .keys()
+            .filter(|name| !found.contains(*name))
+            .cloned()
+            .collect();
+        points.retain(|name, _| found.contains(name));
         Disk {
             lane,
             path,
             failed: dir.is_none(),
             dir: dir.map(Arc::new),
             partitions: 0,
-            named: points.keys().cloned().collect(),
-            unopened: points.clone(),
+            unopened: points,
+            taken: BTreeSet::new(),
+            stale,
+            clearing: BTreeSet::new(),
             writing: false,
-            opening: BTreeSet::new(),
             unclaimed: BTreeSet::new(),
             held: Vec::new(),
         }
     }
 
     /// A log is open, or cannot be: from now on it speaks for itself.
-    pub fn opened(&mut self, name: &(String, i32)) {
+    pub fn opened(&mut self, name: &LogName) {
         self.unopened.remove(name);
-        self.opening.remove(name);
+        self.taken.remove(name);
     }
 
     /// A log lies there, whoever it belongs to.
@@ -107,59 +120,59 @@ impl Disk {
     pub fn is_idle(&self) -> bool {
         !self.writing
     }
+
+    /// Whether nothing is left of an older log of this name.
+    fn is_free(&self, name: &LogName) -> bool {
+        [&self.taken, &self.unclaimed, &self.stale, &self.clearing]
+            .iter()
+            .all(|names| !names.contains(name))
+    }
 }
 
 impl Node {
     /// Opens a log by a job. A `fresh` one is created, once nothing is left of an older log of its name.
     pub(crate) fn open_by_job(&mut self, fresh: bool, job: OpenLog) {
         let lane = job.lane;
-        if !fresh {
-            self.disk_mut(lane).opening.insert(job.name.clone());
-            return self.push_job(Job::OpenLog(job));
+        let disk = self.disk_mut(lane);
+        if fresh && !disk.is_free(&job.name) {
+            disk.held.push(job);
+            return self.release_held(lane);
         }
-        self.disk_mut(lane).held.push(job);
-        self.release_held(lane);
+        disk.taken.insert(job.name.clone());
+        self.push_job(Job::OpenLog(job));
     }
 
     /// Creates the logs whose names are free now.
-    pub(crate) fn release_held(&mut self, lane: LaneId) {
-        let leaving: BTreeSet<&(String, i32)> = self
-            .removing
-            .values()
-            .filter(|log| log.lane == lane)
-            .map(|log| &log.name)
-            .collect();
-        let disk = self
-            .disks
-            .iter_mut()
-            .find(|disk| disk.lane == lane)
-            .expect("a lane of a log directory");
-        let mut free = Vec::new();
-        let mut known = false;
+    fn release_held(&mut self, lane: LaneId) {
+        let disk = self.disk_mut(lane);
+        let mut stale = false;
         for job in std::mem::take(&mut disk.held) {
-            known |= disk.named.contains(&job.name);
-            let taken = leaving.contains(&job.name)
-                || disk.opening.contains(&job.name)
-                || disk.unclaimed.contains(&job.name);
-            if taken || disk.named.contains(&job.name) {
-                disk.held.push(job);
+            let disk = self.disk_mut(lane);
+            stale |= disk.stale.contains(&job.name);
+            if disk.is_free(&job.name) {
+                disk.taken.insert(job.name.clone());
+                self.push_job(Job::OpenLog(job));
             } else {
-                disk.opening.insert(job.name.clone());
-                free.push(job);
+                disk.held.push(job);
             }
         }
-        let must_write = known && !disk.writing;
-        for job in free {
-            self.push_job(Job::OpenLog(job));
-        }
-        if must_write {
+        if stale && self.disk_mut(lane).is_idle() {
             self.write_checkpoints(lane, None);
         }
     }
 
+    /// Nobody works on a directory any more.
+    pub(crate) fn release(&mut self, lane: LaneId, name: &LogName) {
+        self.disk_mut(lane).taken.remove(name);
+        self.release_held(lane);
+    }
+
     /// Removes a log and its files. Until its lane is done with it, what comes back about it goes to it.
-    pub(crate) fn delete_log(&mut self, key: LogKey, lane: LaneId, name: (String, i32), mut log: Log) {
-        if let Some(dir) = self.disk_mut(lane).dir.clone() {
+    pub(crate) fn delete_log(&mut self, key: LogKey, lane: LaneId, name: LogName, mut log: Log) {
+        let disk = self.disk_mut(lane);
+        if let Some(dir) = disk.dir.clone() {
+            disk.taken.insert(name.clone());
+            disk.stale.insert(name.clone());
             log.delete(dir.delete_path(&name.0, key), self.out.lane(lane));
             self.removing.insert(key, Removing { lane, name, log });
         }
@@ -167,14 +180,15 @@ impl Node {
 
     /// A lane has done something about a log that is being removed.
     pub(crate) fn on_removing(&mut self, key: LogKey, done: LaneDone) {
-        let Some(Removing { lane, log, .. }) = self.removing.get_mut(&key) else {
+        let Some(mut removing) = self.removing.remove(&key) else {
             return;
         };
-        let lane = *lane;
-        let progress = log.on_done(done, self.out.lane(lane));
-        if log.is_deleted() || log.is_offline() {
-            self.removing.remove(&key);
-            self.release_held(lane);
+        let lane = removing.lane;
+        let progress = removing.log.on_done(done, self.out.lane(lane));
+        if removing.log.is_deleted() || removing.log.is_offline() {
+            self.release(lane, &removing.name);
+        } else {
+            self.removing.insert(key, removing);
         }
         if progress.offline {
             self.on_disk_failed(lane);
@@ -185,7 +199,11 @@ impl Node {
     pub(crate) fn on_put_aside(&mut self, lane: LaneId, log: &FoundLog, result: io::Result<()>) {
         match result {
             Ok(()) => {
-                self.disk_mut(lane).claimed(log);
+                let name = (log.topic.clone(), log.partition);
+                let disk = self.disk_mut(lane);
+                disk.claimed(log);
+                disk.unopened.remove(&name);
+                disk.stale.insert(name);
                 self.release_held(lane);
             }
             Err(error) => {
@@ -205,54 +223,46 @@ impl Node {
 
     /// Writes the checkpoints of a directory, and with `clean` the marker of a clean shutdown behind them.
     pub(crate) fn write_checkpoints(&mut self, lane: LaneId, clean: Option<i64>) {
-        let disk = self.disk_mut(lane);
-        for job in &disk.held {
-            disk.unopened.remove(&job.name);
-        }
-        let mut points = disk.unopened.clone();
-        let mut keys = Vec::new();
+        let mut open = Vec::new();
+        let mut bounded = Vec::new();
         for (key, slot) in self.partitions.iter() {
             if let Slot::Online(partition) = slot
                 && partition.lane == lane
             {
-                let now = Points {
+                let points = Points {
                     recovery_point: partition.log.recovery_point(),
                     log_start_offset: partition.log.log_start_offset(),
                     high_watermark: partition.high_watermark(),
                 };
-                keys.push((*key, now.recovery_point));
-                points.insert((partition.topic.to_string(), key.partition), now);
+                if partition.log.is_recovery_bounded() {
+                    bounded.push((*key, points.recovery_point));
+                }
+                open.push((partition.topic.clone(), key.partition, points));
             }
         }
         let disk = self.disk_mut(lane);
         let Some(dir) = disk.dir.clone() else { return };
         disk.writing = true;
-        disk.named = points.keys().cloned().collect();
-        let offsets = |of: fn(&Points) -> i64| -> Offsets {
-            points
-                .iter()
-                .map(|(name, points)| (name.clone(), of(points)))
-                .collect()
-        };
-        let job = WriteCheckpoints {
+        disk.clearing = std::mem::take(&mut disk.stale);
+        let unopened = disk.unopened.clone();
+        self.push_job(Job::WriteCheckpoints(WriteCheckpoints {
             lane,
             dir,
-            keys,
-            recovery_points: offsets(|points| points.recovery_point),
-            log_starts: offsets(|points| points.log_start_offset),
-            high_watermarks: offsets(|points| points.high_watermark),
+            unopened,
+            open,
+            bounded,
             clean,
-        };
-        self.push_job(Job::WriteCheckpoints(job));
+        }));
     }
 
-    /// Checkpoints are written, or cannot be.
+    /// Checkpoints are written, or cannot be. `bounded` are logs that wait for theirs, and what it says.
     pub(crate) fn on_checkpointed(&mut self, lane: LaneId, result: io::Result<Vec<(LogKey, i64)>>) {
         let disk = self.disk_mut(lane);
         disk.writing = false;
+        disk.clearing.clear();
         match result {
-            Ok(keys) => {
-                for (key, recovery_point) in keys {
+            Ok(bounded) => {
+                for (key, recovery_point) in bounded {
                     if let Ok(partition) = self.partitions.online(&key) {
                         partition.log.on_checkpointed(recovery_point, self.out.lane(lane));
                     }

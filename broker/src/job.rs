@@ -1,8 +1,10 @@
 //! Work that may block: what the core wants done on other threads, and what comes back.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use klamm_protocol::Str;
 use klamm_storage::checkpoint::Offsets;
 use klamm_storage::log_dir::{Checkpoint, FoundLog, LogDir};
 use klamm_storage::sys::Fs;
@@ -10,6 +12,7 @@ use klamm_storage::{
     CompactJob, Compacted, Extents, Log, LogKey, LookupJob, OpenError, OpenOptions, ReadError, ReadJob,
 };
 
+use crate::disks::{LogName, Points};
 use crate::preparation::{Patient, Prepared};
 use crate::{ConnectionId, LaneId};
 
@@ -36,8 +39,7 @@ pub enum Job {
 /// See [`Job::OpenLog`].
 pub struct OpenLog {
     pub(crate) key: LogKey,
-    /// Topic and partition: what its directory is called.
-    pub(crate) name: (String, i32),
+    pub(crate) name: LogName,
     pub(crate) lane: LaneId,
     pub(crate) options: OpenOptions,
 }
@@ -75,11 +77,12 @@ pub struct PrepareBatches {
 pub struct WriteCheckpoints {
     pub(crate) lane: LaneId,
     pub(crate) dir: Arc<LogDir>,
-    /// The same as in the file, by key.
-    pub(crate) keys: Vec<(LogKey, i64)>,
-    pub(crate) recovery_points: Offsets,
-    pub(crate) log_starts: Offsets,
-    pub(crate) high_watermarks: Offsets,
+    /// What the checkpoints said about logs that are not open yet.
+    pub(crate) unopened: BTreeMap<LogName, Points>,
+    /// What the open logs say of themselves: topic, partition and points.
+    pub(crate) open: Vec<(Str, i32, Points)>,
+    /// Logs that wait for their recovery point to be on the disk.
+    pub(crate) bounded: Vec<(LogKey, i64)>,
     /// The broker epoch to leave behind in the marker of a clean shutdown.
     pub(crate) clean: Option<i64>,
 }
@@ -114,7 +117,7 @@ pub struct PrepareDone {
 /// See [`JobDone::Opened`].
 pub struct Opened {
     pub(crate) key: LogKey,
-    pub(crate) name: (String, i32),
+    pub(crate) name: LogName,
     pub(crate) lane: LaneId,
     pub(crate) result: Result<Log, OpenError>,
 }
@@ -258,21 +261,27 @@ impl Job {
 }
 
 impl WriteCheckpoints {
-    /// Gives the recovery points that are on the disk now.
+    /// Gives the recovery points that are on the disk now, of those who wait for it.
     fn write(self) -> io::Result<Vec<(LogKey, i64)>> {
-        let WriteCheckpoints {
-            dir,
-            recovery_points,
-            log_starts,
-            high_watermarks,
-            ..
-        } = &self;
-        dir.write_checkpoint(Checkpoint::RecoveryPoint, recovery_points)?;
-        dir.write_checkpoint(Checkpoint::LogStart, log_starts)?;
-        dir.write_checkpoint(Checkpoint::Replication, high_watermarks)?;
+        let mut points = self.unopened;
+        let open = self.open.into_iter();
+        points.extend(open.map(|(topic, partition, points)| ((topic.to_string(), partition), points)));
+        let offsets = |of: fn(&Points) -> i64| -> Offsets {
+            points
+                .iter()
+                .map(|(name, points)| (name.clone(), of(points)))
+                .collect()
+        };
+        let dir = &self.dir;
+        dir.write_checkpoint(
+            Checkpoint::RecoveryPoint,
+            &offsets(|points| points.recovery_point),
+        )?;
+        dir.write_checkpoint(Checkpoint::LogStart, &offsets(|points| points.log_start_offset))?;
+        dir.write_checkpoint(Checkpoint::Replication, &offsets(|points| points.high_watermark))?;
         if let Some(broker_epoch) = self.clean {
             dir.mark_clean(broker_epoch)?;
         }
-        Ok(self.keys)
+        Ok(self.bounded)
     }
 }

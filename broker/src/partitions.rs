@@ -19,6 +19,12 @@ pub(crate) enum Slot {
     Failed(LaneId),
 }
 
+impl Slot {
+    fn is_opening(&self) -> bool {
+        matches!(self, Slot::Opening(_))
+    }
+}
+
 /// Why a partition does not serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Absent {
@@ -45,6 +51,8 @@ impl Absent {
 #[derive(Default)]
 pub(crate) struct Partitions {
     slots: BTreeMap<LogKey, Slot>,
+    /// How many of them are being opened.
+    opening: usize,
 }
 
 impl Partitions {
@@ -79,11 +87,15 @@ impl Partitions {
     }
 
     pub fn insert(&mut self, key: LogKey, slot: Slot) {
-        self.slots.insert(key, slot);
+        self.opening += usize::from(slot.is_opening());
+        let before = self.slots.insert(key, slot);
+        self.opening -= usize::from(before.is_some_and(|slot| slot.is_opening()));
     }
 
     pub fn remove(&mut self, key: &LogKey) -> Option<Slot> {
-        self.slots.remove(key)
+        let slot = self.slots.remove(key)?;
+        self.opening -= usize::from(slot.is_opening());
+        Some(slot)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&LogKey, &Slot)> {
@@ -101,11 +113,8 @@ impl Partitions {
             .collect()
     }
 
-    /// Partitions whose logs are being opened.
+    /// How many partitions have their logs being opened.
     pub fn opening(&self) -> usize {
-        self.slots
-            .values()
-            .filter(|slot| matches!(slot, Slot::Opening(_)))
-            .count()
+        self.opening
     }
 }

@@ -167,10 +167,10 @@ impl Node {
         self.disk_mut(lane).opened(&name);
         let Some(Slot::Opening(_)) = self.partitions.get(&key) else {
             // Deleted while it was being opened.
-            if let Ok(log) = result {
-                self.delete_log(key, lane, name, log);
+            match result {
+                Ok(log) => self.delete_log(key, lane, name, log),
+                Err(_) => self.release(lane, &name),
             }
-            self.release_held(lane);
             return self.go_on_stopping();
         };
         let topic = self.cluster.topic_by_id(key.topic_id).cloned();

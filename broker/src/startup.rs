@@ -1,7 +1,7 @@
 //! How a broker starts: its directories are taken into use, the metadata log is opened, and then the logs of its
 //! partitions, by jobs, while it already answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use klamm_storage::{LogKey, OpenFiles, Tail};
 use crate::api::refusal;
 use crate::cluster::Cluster;
 use crate::config::{BrokerConfig, SecurityProtocol};
-use crate::disks::{Disk, Found, Points};
+use crate::disks::{Disk, Found, LogName, Points};
 use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
 use crate::job::Job;
@@ -82,7 +82,7 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-type PointsByName = BTreeMap<(String, i32), Points>;
+type PointsByName = BTreeMap<LogName, Points>;
 
 impl Node {
     /// Takes the log directories into use and opens the metadata log. The node that comes out has elected itself
@@ -286,8 +286,7 @@ impl Node {
             .chain(unknown)
         {
             tracing::warn!(path = %stray.log.path.display(), "a log that no topic owns is put aside");
-            if let Some(dir) = &self.disk_mut(stray.lane).dir {
-                let dir = dir.clone();
+            if let Some(dir) = self.disk_mut(stray.lane).dir.clone() {
                 self.push_job(Job::SetStray(stray.lane, dir, stray.log));
             }
         }
@@ -345,21 +344,23 @@ fn open_disk(
     });
     match looked {
         Ok((dir, points, logs)) => {
+            let names = logs
+                .iter()
+                .map(|log| (log.topic.clone(), log.partition))
+                .collect();
             let found = logs.into_iter().map(|log| {
                 let name = (log.topic.clone(), log.partition);
-                Found {
-                    lane,
-                    points: points.get(&name).copied().unwrap_or_default(),
-                    log,
-                }
+                let points = points.get(&name).copied().unwrap_or_default();
+                Found { lane, log, points }
             });
             let found = found.collect();
-            Ok((Disk::new(lane, path.to_owned(), Some(dir), &points), found))
+            let disk = Disk::new(lane, path.to_owned(), Some(dir), points, &names);
+            Ok((disk, found))
         }
         Err(LogDirError::Io { path: at, error }) => {
             unusable.push((at, error));
             Ok((
-                Disk::new(lane, path.to_owned(), None, &PointsByName::new()),
+                Disk::new(lane, path.to_owned(), None, PointsByName::new(), &BTreeSet::new()),
                 Vec::new(),
             ))
         }

@@ -639,3 +639,14 @@ fn of_a_compacted_topic_the_newest_record_of_a_key_stays() {
     }
     assert!(found.len() < 15 && found.last() == Some(&39), "{found:?}");
 }
+
+#[test]
+fn a_topic_gets_its_log_also_where_a_strangers_directory_had_the_name() {
+    let harness = Harness::new(&[]);
+    for dir in ["/a/t-0", "/b/t-0"] {
+        harness.make_dir(dir);
+    }
+    let mut harness = harness.restart();
+    harness.create_topic("t", 1, &[]);
+    assert_eq!(append(&mut harness, &["a"]), 0);
+}

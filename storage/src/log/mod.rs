@@ -390,6 +390,11 @@ impl Log {
         }
     }
 
+    /// Whether the log waits to hear that its recovery point is in the checkpoint: see [`Log::on_checkpointed`].
+    pub fn is_recovery_bounded(&self) -> bool {
+        self.bound.is_some()
+    }
+
     /// Whether the disk has failed under this log. It then takes no appends and gives no reads until it is opened
     /// again.
     pub fn is_offline(&self) -> bool {
