@@ -13,7 +13,7 @@ import zlib
 
 import broker as brokers
 import pytest
-from client import Record, eventually, load
+from client import Record, load
 from conftest import create
 
 MIB = 1024 * 1024
@@ -68,8 +68,10 @@ def undisturbed(broker, neighbour):
     yield
     neighbour.works()
     if before is not None:
-        what = f"anonymous memory back within 8 MiB of {before // 1024} KiB"
-        eventually(lambda: memory(broker) <= before + SLACK, what, seconds=30)
+        deadline = time.monotonic() + 30
+        while (now := memory(broker)) > before + SLACK and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert now <= before + SLACK, f"{now // 1024} KiB of anonymous memory, {before // 1024} KiB before the test"
 
 
 def connect(broker, timeout=30):
