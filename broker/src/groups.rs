@@ -1,8 +1,9 @@
 //! The group coordinator at work: its records go through the partitions of `__consumer_offsets` like anybody's,
 //! and it is told what became of them.
 //!
-//! A shard is loaded by reading its partition from the log when that opens; meanwhile its groups are answered
-//! with COORDINATOR_LOAD_IN_PROGRESS. When an append fails, the shard is loaded again.
+//! A shard is loaded by reading its partition from the log when that opens; from the moment that this broker is
+//! to have the log, its groups are answered with COORDINATOR_LOAD_IN_PROGRESS. When an append fails, the shard is
+//! loaded again.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use crate::coordinator::{
 };
 use crate::job::{Job, ReadFailure};
 use crate::node::Node;
+use crate::partitions::Absent;
 use crate::router::Response;
 
 /// How many bytes of a partition are read into its shard in one step.
@@ -202,14 +204,24 @@ pub(crate) fn load_all(node: &mut Node, topic_id: TopicId) {
     }
 }
 
-/// Begins to read a partition of `__consumer_offsets` into its shard.
+/// Begins to read a partition of `__consumer_offsets` into its shard, once its log is open: to be called again
+/// then.
+///
+/// While it is being opened, this broker already is the coordinator that FindCoordinator names. NOT_COORDINATOR
+/// would send clients looking for another one, and some of them (librdkafka) hand it on to the application.
 pub(crate) fn load(node: &mut Node, key: LogKey) {
-    let Ok(partition) = node.partitions.get_online(&key) else {
-        return;
-    };
-    let (from, end) = (partition.log.log_start_offset(), partition.log.log_end_offset());
-    let load = node.groups.coordinator.start_loading(key.partition);
-    load_from(node, key, load, from, end);
+    match node.partitions.get_online(&key) {
+        Ok(partition) => {
+            let (from, end) = (partition.log.log_start_offset(), partition.log.log_end_offset());
+            let load = node.groups.coordinator.start_loading(key.partition);
+            load_from(node, key, load, from, end);
+        }
+        // Nothing is read in this load: the one that begins when the log is open takes its place.
+        Err(Absent::Opening) => {
+            node.groups.coordinator.start_loading(key.partition);
+        }
+        Err(_) => {}
+    }
 }
 
 fn load_from(node: &mut Node, key: LogKey, load: LoadId, from: i64, end: i64) {

@@ -120,6 +120,9 @@ impl Node {
             now_ms: self.now.unix_ms,
         };
         self.partitions.insert(key, Slot::Opening(lane));
+        if self.groups.owns(key) {
+            groups::load(self, key);
+        }
         let name = (topic.name.to_string(), key.partition);
         self.open_by_job(
             found.is_none(),
@@ -203,10 +206,18 @@ impl Node {
                 let name = topic.as_ref().map_or("", |topic| &topic.name);
                 tracing::error!(partition = %partition::name(name, key), %error, "the log cannot be opened");
                 self.partitions.insert(key, Slot::Failed(lane));
+                self.not_served(key);
                 self.abandon(key, ErrorCode::KAFKA_STORAGE_ERROR);
             }
         }
         self.go_on_stopping();
+    }
+
+    /// A partition is not served here any more, nor are the groups in it.
+    fn not_served(&mut self, key: LogKey) {
+        if self.groups.owns(key) {
+            self.groups.unload(key.partition);
+        }
     }
 
     fn forget_topic(&mut self, topic: &Topic) {
@@ -230,9 +241,7 @@ impl Node {
                 }
                 None => continue,
             }
-            if self.groups.owns(key) {
-                self.groups.unload(index);
-            }
+            self.not_served(key);
             self.abandon(key, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
             self.on_maybe_closed(key);
         }
@@ -247,6 +256,7 @@ impl Node {
         tracing::error!(dir = %disk.path.display(), "the log directory failed");
         for key in self.take_held(lane) {
             self.partitions.insert(key, Slot::Failed(lane));
+            self.not_served(key);
             self.abandon(key, ErrorCode::KAFKA_STORAGE_ERROR);
         }
         let keys: Vec<LogKey> = self
@@ -257,9 +267,7 @@ impl Node {
             .collect();
         for key in keys {
             self.partitions.insert(key, Slot::Failed(lane));
-            if self.groups.owns(key) {
-                self.groups.unload(key.partition);
-            }
+            self.not_served(key);
             self.abandon(key, ErrorCode::KAFKA_STORAGE_ERROR);
             self.on_maybe_closed(key);
         }

@@ -35,7 +35,7 @@ fn commit(offset: i64) -> OffsetCommitRequest {
     }
 }
 
-fn committed(harness: &mut Harness) -> i64 {
+fn fetch_committed(harness: &mut Harness) -> Result<i64, ErrorCode> {
     let topic = OffsetFetchRequestTopic {
         name: "t".into(),
         partition_indexes: vec![0],
@@ -46,8 +46,34 @@ fn committed(harness: &mut Harness) -> i64 {
         ..Default::default()
     };
     let answer = answered!(OffsetFetch, harness.ask(5, &request));
-    assert_eq!(answer.error_code, ErrorCode::NONE);
-    answer.topics[0].partitions[0].committed_offset
+    match answer.error_code {
+        ErrorCode::NONE => Ok(answer.topics[0].partitions[0].committed_offset),
+        code => Err(code),
+    }
+}
+
+fn committed(harness: &mut Harness) -> i64 {
+    fetch_committed(harness).expect("the coordinator serves")
+}
+
+#[test]
+fn a_coordinator_whose_log_is_not_open_yet_is_loading() {
+    let mut harness = Harness::new(&[("offsets.topic.num.partitions", "3")]);
+    harness.create_topic("t", 1, &[]);
+    find_coordinator(&mut harness);
+    harness.ask(7, &commit(42));
+    let mut harness = harness.restart_slowly();
+    assert_eq!(
+        find_coordinator(&mut harness),
+        ErrorCode::NONE,
+        "it is this broker"
+    );
+    assert_eq!(
+        fetch_committed(&mut harness),
+        Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)
+    );
+    harness.begin();
+    assert_eq!(committed(&mut harness), 42);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use klamm_storage::sys::{self, Fs};
 
 use crate::config::{Assignment, Origin, load};
 use crate::router::{self, Response};
-use crate::{CloseReason, ConnectionId, ConnectionInfo, Effect, Event, LaneId, Node, Now, RequestId};
+use crate::{CloseReason, ConnectionId, ConnectionInfo, Effect, Event, Job, LaneId, Node, Now, RequestId};
 
 const CLIENT: ConnectionId = ConnectionId(1);
 
@@ -41,6 +41,8 @@ pub(crate) struct Harness {
     pub stopped: bool,
     /// Lanes that do nothing at the moment, and what waits for them.
     stalled: BTreeMap<LaneId, Vec<klamm_storage::LaneJob>>,
+    /// Logs that wait to be opened, where they are not opened at once.
+    unopened: Option<Vec<Job>>,
 }
 
 impl Harness {
@@ -49,10 +51,12 @@ impl Harness {
         let settings = settings
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Harness::open(MemoryFs::new(), settings.collect())
+        let mut harness = Harness::open(MemoryFs::new(), settings.collect(), None);
+        harness.begin();
+        harness
     }
 
-    fn open(disk: MemoryFs, settings: Vec<(String, String)>) -> Harness {
+    fn open(disk: MemoryFs, settings: Vec<(String, String)>, unopened: Option<Vec<Job>>) -> Harness {
         let fixed = [
             ("log.dirs", "/a,/b"),
             ("listeners", "PLAINTEXT://:9092"),
@@ -90,20 +94,36 @@ impl Harness {
             closed: Vec::new(),
             stopped: false,
             stalled: BTreeMap::new(),
+            unopened,
         };
         harness.connect(CLIENT);
         harness.tick();
-        assert!(harness.node.is_ready(), "a node alone is up at once");
         harness
+    }
+
+    /// Opens what is not open yet.
+    pub fn begin(&mut self) {
+        for job in self.unopened.take().unwrap_or_default() {
+            let done = job.run(&self.fs);
+            self.event(Event::Job(done));
+        }
+        assert!(self.node.is_ready(), "a node alone is up at once");
     }
 
     /// The same disk under another process, after the first one was killed.
     pub fn restart(self) -> Harness {
+        let mut harness = self.restart_slowly();
+        harness.begin();
+        harness
+    }
+
+    /// The same, but no log is open before [`begin`](Self::begin).
+    pub fn restart_slowly(self) -> Harness {
         let Harness {
             disk, settings, node, ..
         } = self;
         drop(node);
-        Harness::open(disk.kill(), settings)
+        Harness::open(disk.kill(), settings, Some(Vec::new()))
     }
 
     pub fn connect(&mut self, id: ConnectionId) {
@@ -146,6 +166,10 @@ impl Harness {
                     }
                     None => Event::Lane(lane, lane::run(&self.fs, jobs)),
                 },
+                Effect::Job(job @ Job::OpenLog(_)) if self.unopened.is_some() => {
+                    self.unopened.as_mut().expect("it is some").push(job);
+                    continue;
+                }
                 Effect::Job(job) => Event::Job(job.run(&self.fs)),
             };
             let mut more = Vec::new();
