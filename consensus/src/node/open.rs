@@ -119,15 +119,15 @@ impl MetadataNode {
         opening.check_directories()?;
         let state = opening.read_state()?;
         let (image, origin) = opening.read_image()?;
+        let existed = fs.exists(&opening.path).map_err(at(&opening.path))?;
         let log = opening.open_log(state, origin)?;
-        if state.is_none() {
-            // A start before this one may have been killed between making the directory and syncing its name.
+        if existed && state.is_none() {
+            // A start before this one was killed, perhaps between making the directory and syncing its name.
             fs.sync_dir(&options.dir).map_err(at(&options.dir))?;
         }
         let entries = opening.read_entries(&log, origin)?;
         let replayed = entries.len();
         let vote = state.map_or_else(Vote::default, |state| state.vote);
-        let mut random = Random::new(options.seed);
         let formation = Formation {
             cluster_id: options.cluster_id.clone(),
             node_id: options.node_id,
@@ -142,7 +142,7 @@ impl MetadataNode {
             image,
             entries,
         };
-        let core = Core::start(saved, formation, controller, Random::new(random.draw()))?;
+        let core = Core::start(saved, formation, controller, Random::new(options.seed))?;
         let mut node = MetadataNode {
             core,
             log,
