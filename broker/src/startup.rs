@@ -218,10 +218,14 @@ impl Node {
         Ok(node)
     }
 
-    /// Whether this broker is registered and every log that it has is open or has failed: a good moment to let
-    /// clients in.
+    /// Whether this broker is registered, so that Metadata names it: nobody is to be let in before.
+    pub fn is_registered(&self) -> bool {
+        self.broker_epoch >= 0
+    }
+
+    /// Whether this broker is registered and every log that it has is open or has failed.
     pub fn is_ready(&self) -> bool {
-        self.broker_epoch >= 0 && self.partitions.opening() == 0
+        self.is_registered() && self.partitions.opening() == 0
     }
 
     /// The lanes that this node hands work to, and the directories they work in.

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use running::{Broker, api_versions, correlation_id, is_closed, read_frame};
+use running::{Broker, api_versions, correlation_id, framed, header, is_closed, read_frame};
 
 /// Runs the binary to its end, with arguments and environment variables.
 fn run(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
@@ -45,6 +45,21 @@ fn a_first_start_says_version_directory_and_address_in_a_line_each() {
     }
     assert_ne!(broker.address.port(), 0);
     broker.serves();
+}
+
+/// Before the broker is registered, nothing is known: kafka-python 2.2 takes an answer without brokers for the end.
+#[test]
+fn the_first_client_already_finds_the_broker_in_the_metadata() {
+    for _ in 0..10 {
+        let broker = Broker::start(&[]);
+        let mut stream = broker.connect();
+        let all_topics = 0i32.to_be_bytes();
+        let request = [header(3, 0, 7), all_topics.to_vec()].concat();
+        stream.write_all(&framed(&request)).unwrap();
+        let answer = read_frame(&mut stream).unwrap();
+        let brokers = i32::from_be_bytes(answer[4..8].try_into().unwrap());
+        assert_eq!(brokers, 1);
+    }
 }
 
 #[test]

@@ -203,9 +203,10 @@ impl Drop for Pass {
     }
 }
 
-/// Lets connections of one listener in, for ever.
+/// Lets connections of one listener in, for ever; until the broker is registered, they wait in the backlog.
 pub(super) async fn accept(listener: TcpListener, name: String, driver: Arc<Driver>, gate: Arc<Gate>) {
     let name: Arc<str> = name.into();
+    driver.registered().await;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => admit(stream, peer, &name, &driver, &gate),

@@ -43,6 +43,8 @@ pub(super) struct Driver {
     alarm_ms: AtomicU64,
     alarm: Notify,
     began: Instant,
+    /// Whether clients may come in.
+    registered: watch::Sender<bool>,
     /// How the core ended, once it has: in good order, or for this reason.
     end: watch::Sender<Option<Result<(), String>>>,
 }
@@ -114,6 +116,7 @@ impl Driver {
             alarm_ms: AtomicU64::new(u64::MAX),
             alarm: Notify::new(),
             began: Instant::now(),
+            registered: watch::Sender::new(false),
             end: watch::Sender::new(None),
             config: Mutex::new(Arc::clone(&config)),
         });
@@ -150,7 +153,7 @@ impl Driver {
     /// The same; gives the core's next deadline instead of setting the alarm.
     fn handle(self: &Arc<Self>, event: Event) -> Option<u64> {
         let mut effects = Vec::new();
-        let (deadline, changed) = {
+        let (deadline, changed, is_registered) = {
             // A node that panicked is in no state to go on: acknowledging from it could lose records.
             let Ok(mut node) = self.node.lock() else {
                 std::process::abort()
@@ -164,8 +167,12 @@ impl Driver {
                 }
                 _ => true,
             });
-            (node.next_deadline_ms(), self.changed_config(node.config()))
+            let changed = self.changed_config(node.config());
+            (node.next_deadline_ms(), changed, node.is_registered())
         };
+        if is_registered && !*self.registered.borrow() {
+            self.registered.send_replace(true);
+        }
         if let Some(config) = changed {
             *lock(&self.config) = config;
         }
@@ -223,6 +230,16 @@ impl Driver {
     }
 
     // ---- connections
+
+    /// Waits until clients may come in.
+    pub(super) async fn registered(&self) {
+        // The sender lives in `self`.
+        let _ = self
+            .registered
+            .subscribe()
+            .wait_for(|registered| *registered)
+            .await;
+    }
 
     /// A connection begins.
     pub(super) fn connect(self: &Arc<Self>, info: ConnectionInfo) -> (ConnectionId, Arc<Mailbox>) {
