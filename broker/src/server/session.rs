@@ -279,7 +279,7 @@ impl Session {
 
     async fn wait(&mut self, wants: Wants, mut sleep: Pin<&mut Sleep>) -> Result<(), Ending> {
         let now = Instant::now();
-        self.check_pace(now)?;
+        self.check_pace(wants, now)?;
         let deadline = self.deadline(wants, now);
         // A deadline that moved away is looked at again when the earlier one has passed.
         if deadline < sleep.deadline() || sleep.is_elapsed() {
@@ -353,9 +353,9 @@ impl Session {
         Ok(())
     }
 
-    /// Whoever holds what others wait for has to be quick.
-    fn check_pace(&mut self, now: Instant) -> Result<(), Ending> {
-        if !self.reader.delays_others() {
+    /// Whoever holds what others wait for has to be quick. Who is not being read cannot be, and is not judged.
+    fn check_pace(&mut self, wants: Wants, now: Instant) -> Result<(), Ending> {
+        if wants != Wants::Readable || !self.reader.delays_others() {
             self.pace = None;
             return Ok(());
         }
