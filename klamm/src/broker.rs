@@ -170,13 +170,14 @@ fn unix_ms() -> i64 {
 }
 
 /// SIGTERM and Ctrl-C.
-struct Stops {
+pub struct Stops {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 impl Stops {
-    fn listen() -> std::io::Result<Stops> {
+    /// From now on, they no longer end the process by themselves.
+    pub fn listen() -> std::io::Result<Stops> {
         Ok(Stops {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -192,7 +193,8 @@ impl Stops {
         }
     }
 
-    async fn next(&mut self) {
+    /// Waits for one of them.
+    pub async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -1,9 +1,10 @@
 //! The one binary: command line and composition root.
 //!
 //! `settings` gathers what the user wrote (file, environment, command line), `broker` puts the rooms together and
-//! runs them, `memory` gives memory back, `print` shows tables. What a setting means stands in `klamm_broker::config`, nowhere here.
+//! runs them, `memory` gives memory back, `print` shows settings, `cli` asks running clusters. What a setting means stands in `klamm_broker::config`, nowhere here.
 
 mod broker;
+mod cli;
 mod memory;
 mod print;
 mod settings;
@@ -11,7 +12,7 @@ mod settings;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// A Kafka-compatible broker in one binary.
 ///
@@ -53,8 +54,26 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show which versions of which APIs are served.
-    ApiVersions,
+    /// Create, list, describe, alter and delete topics.
+    Topic(cli::topic::Topic),
+    /// Write lines of standard input to a topic.
+    Produce(cli::produce::Produce),
+    /// Read topics to standard output.
+    Consume(cli::consume::Consume),
+    /// List, describe, move and delete consumer groups.
+    Group(cli::group::Group),
+    /// Show and change configurations of topics, brokers and groups while they run.
+    Config(cli::config::Config),
+    /// Show brokers and their directories.
+    Cluster(cli::cluster::Cluster),
+    /// Show which versions of which APIs are served, by this binary or by a running broker.
+    ApiVersions(cli::api_versions::ApiVersions),
+    /// Write what a shell needs to complete command lines.
+    Completions {
+        /// Name of the shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
     /// Show what settings there are, and what they mean.
     Settings {
         /// Only settings with this in their name.
@@ -69,7 +88,14 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        Some(Command::ApiVersions) => print::api_versions(),
+        Some(Command::Topic(arguments)) => cli::run(cli::topic::run(arguments)),
+        Some(Command::Produce(arguments)) => cli::run(cli::produce::run(arguments)),
+        Some(Command::Consume(arguments)) => cli::run(cli::consume::run(arguments)),
+        Some(Command::Group(arguments)) => cli::run(cli::group::run(arguments)),
+        Some(Command::Config(arguments)) => cli::run(cli::config::run(arguments)),
+        Some(Command::Cluster(arguments)) => cli::run(cli::cluster::run(arguments)),
+        Some(Command::ApiVersions(arguments)) => cli::run(cli::api_versions::run(arguments)),
+        Some(Command::Completions { shell }) => print::completions(shell, &mut Cli::command()),
         Some(Command::Settings { part, topic }) => print::settings(part.as_deref().unwrap_or(""), topic),
         None => broker::run(&cli.run),
     };

@@ -1,22 +1,15 @@
-//! Tables for people: what is served, and what can be set.
+//! What needs no cluster: what can be set, and completions of command lines.
 
 use std::io::{self, Write};
 
 use klamm_broker::config::setting::{Dynamic, Setting, Support};
 use klamm_broker::config::table;
-use klamm_broker::router::SERVED;
 
-/// Prints the table of served APIs.
-pub fn api_versions() -> Result<(), String> {
-    let mut out = io::stdout().lock();
-    let mut print = || -> io::Result<()> {
-        writeln!(out, "{:>3}  {:<32} versions", "key", "API")?;
-        for row in SERVED {
-            writeln!(out, "{:>3}  {:<32} {}-{}", row.key, row.name, row.min, row.max)?;
-        }
-        Ok(())
-    };
-    ended(print())
+/// Prints a script that completes command lines.
+pub fn completions(shell: clap_complete::Shell, command: &mut clap::Command) -> Result<(), String> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, command, "klamm", &mut script);
+    ended(io::stdout().lock().write_all(&script))
 }
 
 /// Prints the settings whose names hold `part`.

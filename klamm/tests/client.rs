@@ -215,25 +215,30 @@ async fn a_group_goes_on_where_it_committed_also_after_the_broker_started_again(
     consumer.close().await.unwrap();
 }
 
+/// Polls until the member has so many partitions.
+async fn owns(consumer: &mut Consumer, count: usize) {
+    let polling = async {
+        while consumer.positions().len() != count {
+            assert!(consumer.poll(Duration::from_millis(50)).await.unwrap().is_empty());
+        }
+    };
+    let result = tokio::time::timeout(PATIENCE, polling).await;
+    assert!(
+        result.is_ok(),
+        "{count} partitions, instead of {:?}",
+        consumer.positions()
+    );
+}
+
 #[tokio::test]
 async fn members_of_a_group_share_the_partitions_and_one_that_leaves_hands_its_own_over() {
     let broker = Broker::start(AT_ONCE);
     let cluster = cluster(&broker).await;
     let topic = create(&Admin::new(cluster.clone()), "t", 4).await;
     let (mut first, mut second) = (member(&cluster, &topic), member(&cluster, &topic));
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    let step = Duration::from_millis(50);
-    let owned = |consumer: &Consumer| consumer.positions().len();
-    while (owned(&first), owned(&second)) != (2, 2) {
-        assert!(tokio::time::Instant::now() < deadline, "they come to terms");
-        let (a, b) = tokio::join!(first.poll(step), second.poll(step));
-        assert!(a.unwrap().is_empty() && b.unwrap().is_empty());
-    }
+    tokio::join!(owns(&mut first, 2), owns(&mut second, 2));
     second.close().await.unwrap();
-    while owned(&first) != 4 {
-        assert!(tokio::time::Instant::now() < deadline, "the first one takes over");
-        assert!(first.poll(step).await.unwrap().is_empty());
-    }
+    owns(&mut first, 4).await;
     first.close().await.unwrap();
 }
 

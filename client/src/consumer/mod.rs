@@ -158,6 +158,13 @@ impl Consumer {
         self.group = Some(Membership::new(&self.cluster, group, topics));
     }
 
+    /// Goes on at another offset of a partition that is read; what was handed out from there on no longer counts as done.
+    pub fn seek(&mut self, topic: &Str, partition: i32, offset: i64) {
+        if let Some(position) = self.positions.get_mut(&(topic.clone(), partition)) {
+            position.next = Ok(offset);
+        }
+    }
+
     /// Where reading goes on: known once a partition was polled.
     pub fn positions(&self) -> BTreeMap<(Str, i32), i64> {
         let known = self.positions.iter();
@@ -173,8 +180,9 @@ impl Consumer {
         })
     }
 
-    /// The next records, empty after `within`. What was handed out before counts as done: members of a group commit
-    /// it from time to time, and always before partitions go to others.
+    /// The next records, empty after `within`; joining a group may take longer, since the other members are waited
+    /// for. What was handed out before counts as done: members of a group commit it from time to time, and always
+    /// before partitions go to others.
     ///
     /// # Errors
     /// [`Error::NoTopic`], [`Error::NoPartition`], [`Error::Records`], refusals. Brokers that cannot be reached are
@@ -423,6 +431,10 @@ impl Consumer {
                 else {
                     continue;
                 };
+                // Somebody sought elsewhere meanwhile.
+                if position.next != Ok(asked) {
+                    continue;
+                }
                 let what = || format!("reading {}-{}", place.0, place.1);
                 match Error::check(what, data.error_code, None) {
                     Ok(()) => {}
