@@ -1,9 +1,11 @@
-//! What has to be done to a produced batch before it may be appended and takes too long for the core: another
-//! codec where the topic asks for one (`compression.type`), and a look at every record where the topic is
-//! compacted and wants keys.
+//! What has to happen before a produced batch may be appended and takes too long for the core. Its log has to be
+//! open; it gets another codec where the topic asks for one (`compression.type`), and every record is looked at
+//! where the topic is compacted and wants keys.
 //!
-//! It is done by a job. Meanwhile later Produce requests of the same connection queue up behind, so that what a
-//! producer sends is appended in the order in which it was sent.
+//! Batches are worked on by a job. Meanwhile later Produce requests of the same connection queue up behind, so
+//! that what a producer sends is appended in the order in which it was sent. That is also why a log that is being
+//! opened is waited for: of several batches under way, refusing the first ones and appending the next would put
+//! them out of order for good, since a log that knows nothing of a producer takes any sequence (KIP-360).
 
 use std::collections::VecDeque;
 
@@ -23,12 +25,12 @@ use crate::{ConnectionId, LaneId};
 /// Produce requests of one connection that are not appended yet, oldest first.
 pub(crate) type Queue = VecDeque<Queued>;
 
-/// A Produce request that waits for its batches, or for one before it.
+/// A Produce request that waits for its logs or its batches, or for one before it.
 pub(crate) struct Queued {
     caller: Caller,
     call: ProduceCall,
-    /// The job that works on it.
-    job: Option<u64>,
+    /// The number of what it waits for itself: logs that are being opened, or a job that works on its batches.
+    waits_for: Option<u64>,
 }
 
 /// What is to be done to one batch.
@@ -63,29 +65,79 @@ pub(crate) fn prepare(
     caller: Caller,
     mut call: ProduceCall,
 ) -> Option<(Caller, ProduceCall)> {
-    let (patients, lane) = take_patients(node, &caller, &mut call);
     let connection = caller.id.connection;
     let is_first = node.preparing.get(&connection).is_none_or(VecDeque::is_empty);
-    if patients.is_empty() && is_first {
+    let waits_for = match await_logs(node, &caller, &call) {
+        None => begin_job(node, &caller, &mut call),
+        opening => opening,
+    };
+    if waits_for.is_none() && is_first {
         return Some((caller, call));
     }
-    let job = (!patients.is_empty()).then(|| {
-        let id = node.next_job_id();
-        node.push_job(Job::prepare(id, lane, connection, patients));
-        id
-    });
     let queue = node.preparing.entry(connection).or_default();
-    queue.push_back(Queued { caller, call, job });
+    queue.push_back(Queued {
+        caller,
+        call,
+        waits_for,
+    });
     None
 }
 
-/// A job has prepared batches: whatever is ready by that is appended, in order.
+/// Lets a request go on once all its logs are open, or have failed, or its time is over.
+fn await_logs(node: &mut Node, caller: &Caller, call: &ProduceCall) -> Option<u64> {
+    let mut opening = Vec::new();
+    for topic in &call.topics {
+        let Ok(topic_id) = produce::resolve(node, caller, topic) else {
+            continue;
+        };
+        let keys = topic.partitions.iter().map(|partition| LogKey {
+            topic_id,
+            partition: partition.index,
+        });
+        opening.extend(keys.filter(|key| node.is_opening(key)));
+    }
+    if opening.is_empty() {
+        return None;
+    }
+    let id = node.next_job_id();
+    let connection = caller.id.connection;
+    let timeout_ms = u64::try_from(call.timeout_ms).unwrap_or(0);
+    node.when_open(opening, timeout_ms, move |node| on_open(node, connection, id));
+    Some(id)
+}
+
+fn on_open(node: &mut Node, connection: ConnectionId, id: u64) {
+    let Some(queue) = node.preparing.get_mut(&connection) else {
+        return;
+    };
+    let Some(at) = queue.iter().position(|queued| queued.waits_for == Some(id)) else {
+        return;
+    };
+    let Some(mut queued) = queue.remove(at) else {
+        return;
+    };
+    queued.waits_for = begin_job(node, &queued.caller, &mut queued.call);
+    let queue = node.preparing.entry(connection).or_default();
+    queue.insert(at, queued);
+    commit_ready(node, connection);
+}
+
+fn begin_job(node: &mut Node, caller: &Caller, call: &mut ProduceCall) -> Option<u64> {
+    let (patients, lane) = take_patients(node, caller, call);
+    (!patients.is_empty()).then(|| {
+        let id = node.next_job_id();
+        node.push_job(Job::prepare(id, lane, caller.id.connection, patients));
+        id
+    })
+}
+
+/// A job has prepared batches.
 pub(crate) fn on_prepared(node: &mut Node, connection: ConnectionId, job: u64, prepared: Vec<Prepared>) {
     let Some(queue) = node.preparing.get_mut(&connection) else {
         return;
     };
-    if let Some(queued) = queue.iter_mut().find(|queued| queued.job == Some(job)) {
-        queued.job = None;
+    if let Some(queued) = queue.iter_mut().find(|queued| queued.waits_for == Some(job)) {
+        queued.waits_for = None;
         for Prepared {
             topic,
             partition,
@@ -95,8 +147,16 @@ pub(crate) fn on_prepared(node: &mut Node, connection: ConnectionId, job: u64, p
             queued.call.topics[topic].partitions[partition].batch = batch;
         }
     }
+    commit_ready(node, connection);
+}
+
+/// Appends what waits for nothing any more, in order.
+fn commit_ready(node: &mut Node, connection: ConnectionId) {
+    let Some(queue) = node.preparing.get_mut(&connection) else {
+        return;
+    };
     let mut ready = Vec::new();
-    while let Some(queued) = queue.pop_front_if(|queued| queued.job.is_none()) {
+    while let Some(queued) = queue.pop_front_if(|queued| queued.waits_for.is_none()) {
         ready.push(queued);
     }
     if queue.is_empty() {

@@ -331,8 +331,13 @@ impl Node {
         }
     }
 
+    /// Whether a log of this broker is being opened.
+    pub(crate) fn is_opening(&self, key: &LogKey) -> bool {
+        matches!(self.partitions.get(key), Some(Slot::Opening(_)))
+    }
+
     /// Goes on once all partitions of these topics that are here are open, or cannot be, or time is over.
-    pub(crate) fn when_open(
+    pub(crate) fn when_topics_open(
         &mut self,
         topics: &[TopicId],
         timeout_ms: u64,
@@ -340,23 +345,30 @@ impl Node {
     ) {
         let mut opening = Vec::new();
         for topic in topics.iter().filter_map(|id| self.cluster.topic_by_id(*id)) {
-            for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
-                let key = LogKey {
-                    topic_id: topic.id,
-                    partition: index,
-                };
-                if matches!(self.partitions.get(&key), Some(Slot::Opening(_))) {
-                    opening.push((key, 0));
-                }
-            }
+            let partitions = 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+            let keys = partitions.map(|partition| LogKey {
+                topic_id: topic.id,
+                partition,
+            });
+            opening.extend(keys.filter(|key| self.is_opening(key)));
         }
+        self.when_open(opening, timeout_ms, then);
+    }
+
+    /// Goes on once these logs, which are being opened, are open, or cannot be, or time is over.
+    pub(crate) fn when_open(
+        &mut self,
+        opening: Vec<LogKey>,
+        timeout_ms: u64,
+        then: impl FnOnce(&mut Node) + Send + 'static,
+    ) {
         if opening.is_empty() {
             return then(self);
         }
         let deadline_ms = Some(self.now.elapsed_ms.saturating_add(timeout_ms));
         self.acks.park(
             Waiter::Then(Box::new(then)),
-            opening,
+            opening.into_iter().map(|key| (key, 0)),
             Patience {
                 deadline_ms,
                 connection: None,

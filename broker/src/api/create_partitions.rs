@@ -37,7 +37,7 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: CreatePartitionsR
             .filter(|(_, result)| result.is_ok())
             .filter_map(|(name, _)| Some(node.cluster.topic_by_name(name)?.id))
             .collect();
-        node.when_open(&grown, timeout_ms, move |node| {
+        node.when_topics_open(&grown, timeout_ms, move |node| {
             self::answer(node, &caller, results)
         });
     });

@@ -70,7 +70,7 @@ fn answer_when_open(
         .iter()
         .filter_map(|(_, result)| Some(result.as_ref().ok()?.id))
         .collect();
-    node.when_open(&created, timeout_ms, move |node| {
+    node.when_topics_open(&created, timeout_ms, move |node| {
         let topics = results
             .into_iter()
             .map(|(name, result)| match result {

@@ -118,6 +118,31 @@ fn a_produce_is_answered_when_the_lane_has_written_it_and_not_before() {
 }
 
 #[test]
+fn produces_wait_for_a_log_that_is_being_opened_and_are_appended_in_their_order() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    let mut harness = harness.restart_slowly();
+    let requests = ["a", "b"].map(|value| harness.send(9, &produce(-1, &[(0, batch(&[value]))])));
+    for request in requests {
+        assert!(harness.answer(request).is_none(), "its log is not open");
+    }
+    harness.begin();
+    let offsets = requests.map(|request| {
+        let answer = partitions_of(harness.answer(request).expect("the log is open"));
+        assert_eq!(answer[0].error_code, ErrorCode::NONE);
+        answer[0].base_offset
+    });
+    assert_eq!(offsets, [0, 1]);
+    let too_late = {
+        let mut harness = harness.restart_slowly();
+        let request = harness.send(9, &produce(-1, &[(0, batch(&["c"]))]));
+        harness.pass_ms(1000);
+        partitions_of(harness.answer(request).expect("its time is over"))
+    };
+    assert_eq!(too_late[0].error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+}
+
+#[test]
 fn a_produce_that_is_not_written_in_time_is_told_so() {
     let mut harness = Harness::new(&[]);
     harness.create_topic("t", 2, &[]);

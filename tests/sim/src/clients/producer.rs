@@ -194,7 +194,7 @@ enum Verdict {
     OutOfOrder(ErrorCode),
 }
 
-fn judge(client: &Client, answer: &ProduceResponse) -> Verdict {
+fn judge(client: &Client, pending: &Pending, answer: &ProduceResponse) -> Verdict {
     let partition = answer
         .responses
         .first()
@@ -207,6 +207,13 @@ fn judge(client: &Client, answer: &ProduceResponse) -> Verdict {
             .fail("a Produce answer without the partition".to_owned());
         return Verdict::Retry;
     };
+    if partition.error_code != ErrorCode::NONE {
+        client.note(format_args!(
+            "{:?} for {}",
+            partition.error_code,
+            pending.batch.header()
+        ));
+    }
     match partition.error_code {
         ErrorCode::NONE => Verdict::Acked(Some(partition.base_offset).filter(|offset| *offset >= 0)),
         ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::Acked(None),
@@ -249,7 +256,7 @@ async fn see_through(client: &mut Client, target: Target, mut pending: Vec<Pendi
             let Ok(answer) = client.receive::<ProduceResponse>(&asked).await else {
                 break;
             };
-            match judge(client, &answer) {
+            match judge(client, &pending[index], &answer) {
                 Verdict::Acked(base_offset) => {
                     acked[index] = true;
                     let mut world = client.shared().borrow();
