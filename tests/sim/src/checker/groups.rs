@@ -77,7 +77,7 @@ impl GroupChecker {
         Ok(())
     }
 
-    /// A member was told its partitions, or that it still has them.
+    /// A member was told its partitions.
     pub fn assigned(
         &mut self,
         generation: i32,
@@ -91,7 +91,7 @@ impl GroupChecker {
         if generation < ticket.generation {
             let latest = ticket.generation;
             return Err(format!(
-                "a member of generation {generation} was kept after generation {latest} was there"
+                "a member of generation {generation} was given partitions after generation {latest} was there"
             ));
         }
         self.generation = self.generation.max(generation);

@@ -111,14 +111,11 @@ async fn membership(
             member_id: member_id.clone(),
             group_instance_id: None,
         };
-        let ticket = client.shared().borrow().checker.group.ticket();
         let answer: HeartbeatResponse = client.call(3, &heartbeat).await?;
         if answer.error_code != ErrorCode::NONE {
             return refused(client, answer.error_code).await;
         }
-        told(client, |group| {
-            group.assigned(generation, member_id, owned, &ticket)
-        });
+        // This says nothing of the generation: while a group is being loaded, every heartbeat is well, as in Kafka.
         if let Some(positions) = &mut positions
             && !positions.is_empty()
         {
