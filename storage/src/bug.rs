@@ -1,7 +1,9 @@
 //! Deliberate bugs. The simulator switches one on and has to find it: what finds none of them proves nothing.
 //!
-//! Compiled for the simulator alone (feature `sim`); in a broker that is shipped, no hook exists.
+//! They exist in the simulator's build alone (feature `sim`). In a broker that is shipped, [`Bug::is_on`] is `false`
+//! to the compiler, and nothing is left of the hooks.
 
+#[cfg(feature = "sim")]
 use std::cell::Cell;
 
 /// One bug.
@@ -30,16 +32,25 @@ impl Bug {
     ];
 
     /// Whether this thread's broker has this bug.
+    #[cfg(feature = "sim")]
     pub fn is_on(self) -> bool {
         CURRENT.get() == Some(self)
     }
+
+    /// No: this is no simulator.
+    #[cfg(not(feature = "sim"))]
+    pub const fn is_on(self) -> bool {
+        false
+    }
 }
 
+#[cfg(feature = "sim")]
 thread_local! {
     static CURRENT: Cell<Option<Bug>> = const { Cell::new(None) };
 }
 
 /// Gives the broker that runs on this thread a bug, or none.
+#[cfg(feature = "sim")]
 pub fn plant(bug: Option<Bug>) {
     CURRENT.set(bug);
 }

@@ -6,7 +6,6 @@
 //!
 //! Read on in [`log`], then in `recovery` for what a crash leaves and in [`log_dir`] for what lies around logs.
 
-#[cfg(feature = "sim")]
 pub mod bug;
 pub mod checkpoint;
 mod compaction;

@@ -13,6 +13,7 @@ use klamm_protocol::record::BatchHeader;
 use thiserror::Error;
 use tracing::{info, warn};
 
+use crate::bug::Bug;
 use crate::checkpoint;
 use crate::compaction;
 use crate::epochs::LeaderEpochs;
@@ -551,8 +552,7 @@ impl Recovery<'_> {
             self.fs
                 .remove(&self.path.join(segment::file_name(*offset, SNAPSHOT)))?;
         }
-        #[cfg(feature = "sim")]
-        if crate::bug::Bug::LostSequence.is_on() {
+        if Bug::LostSequence.is_on() {
             return Ok(Producers::default());
         }
         let (mut producers, from) = newest_snapshot(self.fs, self.path, end.min(checked_from))?;

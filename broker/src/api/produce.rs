@@ -12,6 +12,7 @@ use klamm_protocol::record::legacy::{self, LegacyError, UpRules};
 use klamm_protocol::record::{Batch, BatchError, ProducedError, ProducedRules};
 use klamm_protocol::{DecodeError, Decoder, ErrorCode, Message, Str, ids::TopicId};
 use klamm_storage::LogKey;
+use klamm_storage::bug::Bug;
 
 use crate::api::Caller;
 use crate::node::{Effect, Node};
@@ -342,6 +343,7 @@ fn append(node: &mut Node, key: LogKey, batch: Batch, acks: i16) -> Result<Done,
     let appended = partition.append_produced(batch, unix_ms, node.out.lane(partition.lane))?;
     node.schedule.appended(key, partition, elapsed_ms);
     let high_watermark = partition.high_watermark();
+    let is_acknowledged = appended.last_offset < high_watermark || Bug::EarlyAck.is_on();
     Ok(Done {
         answer: PartitionProduceResponse {
             base_offset: appended.base_offset,
@@ -349,7 +351,7 @@ fn append(node: &mut Node, key: LogKey, batch: Batch, acks: i16) -> Result<Done,
             log_start_offset: partition.log.log_start_offset(),
             ..PartitionProduceResponse::default()
         },
-        acknowledged_at: (appended.last_offset >= high_watermark).then_some(appended.last_offset + 1),
+        acknowledged_at: (!is_acknowledged).then_some(appended.last_offset + 1),
     })
 }
 

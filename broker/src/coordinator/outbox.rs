@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use klamm_protocol::ErrorCode;
 use klamm_protocol::record::BatchHeader;
+use klamm_storage::bug::Bug;
 
 use super::interface::{Part, Reply};
 use super::records::StoredRecord;
@@ -111,7 +112,7 @@ impl Outbox {
             last_offset: Some(last_offset),
         }) = self.flights.front()
         {
-            if *last_offset >= self.high_watermark {
+            if *last_offset >= self.high_watermark && !Bug::EarlyCommit.is_on() {
                 break;
             }
             self.committed = *produced;

@@ -34,6 +34,7 @@ pub use done::Progress;
 pub use read::{AbortedJob, Extents, Found, Lookup, LookupJob, Read, ReadError, ReadJob};
 
 use crate::LogKey;
+use crate::bug::Bug;
 use crate::epochs::LeaderEpochs;
 use crate::files::{Directory, OpenFiles};
 use crate::lane::LaneJob;
@@ -368,6 +369,9 @@ impl Log {
 
     /// The offset behind the last record that is in the page cache. Nothing beyond it is ever read.
     pub fn written_end(&self) -> i64 {
+        if Bug::EarlyPublish.is_on() {
+            return self.log_end_offset;
+        }
         self.below_cut(self.written_end)
     }
 
@@ -379,10 +383,6 @@ impl Log {
     /// The offset behind the last record that may be acknowledged: the written end, or the recovery point where
     /// the topic asks for fsync. This is a replica's position.
     pub fn acknowledged_end(&self) -> i64 {
-        #[cfg(feature = "sim")]
-        if crate::bug::Bug::EarlyPublish.is_on() {
-            return self.log_end_offset;
-        }
         if self.config.fsync_acknowledged {
             self.recovery_point()
         } else {

@@ -3,8 +3,9 @@
 //! Every file and every directory keeps what the process sees, what the disk surely has, and the list of changes
 //! in between. [`MemoryFs::kill`] ends the process: the live image stays, as a page cache does.
 //! [`MemoryFs::power_cut`] ends the machine: of the changes since the last sync an arbitrary part arrives, the
-//! last write torn at any byte. Changes inside one directory arrive in order, as journals have it; writes to one
-//! file arrive in order or with holes. Both give a fresh handle; whoever holds an old one gets errors.
+//! last write torn at any byte or without some of its sectors. Changes inside one directory arrive in order, as
+//! journals have it; writes to one file arrive in order or with holes. Both give a fresh handle; whoever holds an
+//! old one gets errors.
 //!
 //! Faults: [`MemoryFs::fail_call`] lets the n-th call fail or stops the world there, and
 //! [`MemoryFs::set_capacity`] fills the disk. Chance comes from the seed alone.
@@ -42,6 +43,9 @@ pub struct MemoryFs {
 
 type InodeId = u64;
 const ROOT: InodeId = 0;
+
+/// Bytes that a disk writes whole or not at all.
+const SECTOR: usize = 512;
 
 struct State {
     inodes: BTreeMap<InodeId, Inode>,
@@ -390,7 +394,7 @@ impl Content {
             }
             match change {
                 Change::Write(position, mut bytes) if torn => {
-                    bytes.truncate(random.below(bytes.len() + 1));
+                    tear(&mut bytes, random);
                     Self::apply(&mut self.durable, &Change::Write(position, bytes));
                 }
                 Change::SetLen(_) if torn => {}
@@ -398,6 +402,19 @@ impl Content {
             }
         }
         self.live = self.durable.clone();
+    }
+}
+
+/// What a power cut leaves of a write: its beginning, or all of its length with some sectors never written.
+fn tear(bytes: &mut Vec<u8>, random: &mut Random) {
+    if random.below(2) == 0 {
+        bytes.truncate(random.below(bytes.len() + 1));
+        return;
+    }
+    for sector in bytes.chunks_mut(SECTOR) {
+        if random.below(2) == 0 {
+            sector.fill(0);
+        }
     }
 }
 

@@ -20,7 +20,9 @@ pub mod world;
 
 #[cfg(test)]
 mod tests {
-    use super::run::{Options, run};
+    use klamm_storage::bug::Bug;
+
+    use super::run::{Options, STEPS, run};
 
     fn hold(seeds: std::ops::Range<u64>) {
         for seed in seeds {
@@ -40,6 +42,28 @@ mod tests {
                 first.counts.acked > 0 && first.counts.commits > 0,
                 "seed {seed} checks nothing: {first:?}"
             );
+        }
+    }
+
+    /// What finds none of these would prove nothing. `early-commit` takes too many seeds for here.
+    #[test]
+    fn deliberate_bugs_are_found_within_a_few_seeds() {
+        for (bug, seeds) in [
+            (Bug::EarlyAck, 1),
+            (Bug::TornBatch, 2),
+            (Bug::LostSequence, 1),
+            (Bug::EarlyPublish, 4),
+        ] {
+            let is_found = |seed| {
+                let options = Options {
+                    seed,
+                    steps: STEPS,
+                    print: false,
+                    bug: Some(bug),
+                };
+                run(&options).failure.is_some()
+            };
+            assert!((0..4 * seeds).any(is_found), "{bug:?} is not found");
         }
     }
 

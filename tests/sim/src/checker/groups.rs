@@ -77,7 +77,7 @@ impl GroupChecker {
         Ok(())
     }
 
-    /// A member was told its partitions.
+    /// A member was told its partitions, or that it still has them.
     pub fn assigned(
         &mut self,
         generation: i32,

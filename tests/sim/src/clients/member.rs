@@ -116,6 +116,7 @@ async fn membership(
             return refused(client, answer.error_code).await;
         }
         // This says nothing of the generation: while a group is being loaded, every heartbeat is well, as in Kafka.
+        // A commit that is taken does.
         if let Some(positions) = &mut positions
             && !positions.is_empty()
         {
@@ -336,7 +337,10 @@ async fn commit(
             };
             if partition.error_code == ErrorCode::NONE {
                 client.shared().borrow().checker.counts.commits += 1;
-                told(client, |group| group.committed(key, offset, generation, &ticket));
+                told(client, |group| {
+                    group.committed(key, offset, generation, &ticket)?;
+                    group.assigned(generation, member_id, &[key], &ticket)
+                });
             } else {
                 first_refusal.get_or_insert(partition.error_code);
                 // The other codes may stand for an append of which nobody knows how it ended.
