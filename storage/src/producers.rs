@@ -2,7 +2,9 @@
 //! again (KIP-98), and where transactions are open (Kafka: `ProducerStateManager`).
 //!
 //! Lies beside the log as `NNN.snapshot`, where NNN is the offset up to which it holds; the format is Kafka's,
-//! big-endian, and keeps the last batch alone:
+//! big-endian. Kafka writes one entry for each producer, its last batch, and so forgets which batches before that
+//! were no new ones. Here each batch of the window is an entry, oldest first: Kafka reads them as well, and keeps
+//! the last.
 //!
 //! ```text
 //!   0  2  version: 1
@@ -10,7 +12,7 @@
 //!   6  4  number of entries, each of 46 bytes:
 //!         8  producer id
 //!         2  producer epoch
-//!         4  sequence of the last record of the last batch, -1 when there is none
+//!         4  sequence of the last record of a batch, -1 when there is none
 //!         8  offset of that record
 //!         4  last offset minus first offset of that batch
 //!         8  the batch's max timestamp, milliseconds since 1970
@@ -129,6 +131,20 @@ impl Producer {
 
     fn seen(&self) -> &[Seen] {
         &self.seen[..self.seen_count]
+    }
+
+    /// The batches that a snapshot keeps: those of the window, or none in a form of its own. The last one carries
+    /// when the producer wrote last, be it a marker.
+    fn window(&self) -> impl Iterator<Item = Seen> {
+        let (older, last) = match self.seen().split_last() {
+            Some((last, older)) => (older, *last),
+            None => (&[][..], Seen::NONE),
+        };
+        let last = Seen {
+            timestamp_ms: self.last_timestamp_ms,
+            ..last
+        };
+        older.iter().copied().chain([last])
     }
 
     fn last_sequence(&self) -> i32 {
@@ -396,21 +412,26 @@ impl Producers {
 
     /// The content of a snapshot file.
     pub(crate) fn snapshot(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(ENTRIES_AT + 4 + self.entries.len() * ENTRY_BYTES);
+        let count: usize = self
+            .entries
+            .values()
+            .map(|producer| producer.seen_count.max(1))
+            .sum();
+        let mut out = BytesMut::with_capacity(ENTRIES_AT + 4 + count * ENTRY_BYTES);
         out.put_i16(SNAPSHOT_VERSION);
         out.put_u32(0);
-        let count = i32::try_from(self.entries.len()).expect("fewer than 2^31 producers fit into memory");
-        out.put_i32(count);
+        out.put_i32(i32::try_from(count).expect("fewer than 2^31 batches fit into memory"));
         for (id, producer) in &self.entries {
-            let last = producer.seen().last().unwrap_or(&Seen::NONE);
-            out.put_i64(*id);
-            out.put_i16(producer.epoch);
-            out.put_i32(last.last_sequence);
-            out.put_i64(last.last_offset);
-            out.put_i32(last.offset_delta);
-            out.put_i64(producer.last_timestamp_ms);
-            out.put_i32(producer.coordinator_epoch);
-            out.put_i64(producer.transaction_start.unwrap_or(-1));
+            for seen in producer.window() {
+                out.put_i64(*id);
+                out.put_i16(producer.epoch);
+                out.put_i32(seen.last_sequence);
+                out.put_i64(seen.last_offset);
+                out.put_i32(seen.offset_delta);
+                out.put_i64(seen.timestamp_ms);
+                out.put_i32(producer.coordinator_epoch);
+                out.put_i64(producer.transaction_start.unwrap_or(-1));
+            }
         }
         let crc = crc32c::crc32c(&out[ENTRIES_AT..]);
         out[CRC_AT..ENTRIES_AT].copy_from_slice(&crc.to_be_bytes());
@@ -432,11 +453,9 @@ impl Producers {
         let mut producers = Producers::default();
         while bytes.has_remaining() {
             let id = bytes.get_i64();
-            let mut producer = Producer {
-                epoch: bytes.get_i16(),
-                ..Producer::UNKNOWN
-            };
-            let last = Seen {
+            let producer = producers.entries.entry(id).or_insert(Producer::UNKNOWN);
+            producer.enter_epoch(bytes.get_i16());
+            let seen = Seen {
                 last_sequence: bytes.get_i32(),
                 last_offset: bytes.get_i64(),
                 offset_delta: bytes.get_i32(),
@@ -444,15 +463,14 @@ impl Producers {
             };
             producer.coordinator_epoch = bytes.get_i32();
             let transaction_start = bytes.get_i64();
-            if last.last_offset >= 0 {
-                producer.remember(last);
+            if seen.last_offset >= 0 {
+                producer.remember(seen);
             }
-            producer.last_timestamp_ms = last.timestamp_ms;
+            producer.last_timestamp_ms = seen.timestamp_ms;
             if transaction_start >= 0 {
                 producer.transaction_start = Some(transaction_start);
                 producers.open.insert(transaction_start);
             }
-            producers.entries.insert(id, producer);
         }
         Some(producers)
     }
@@ -583,8 +601,12 @@ mod tests {
         for id in 0..20 {
             producers.appended(&batch(id, 2, 7, 3, id * 10), None);
         }
+        // The window of one is full: whatever is retried is found again also after a restart.
+        for n in 0..6 {
+            producers.appended(&batch(3, 2, 10 + n, 1, 300 + i64::from(n)), None);
+        }
         let bytes = producers.snapshot();
-        assert_eq!(bytes.len(), 10 + 20 * ENTRY_BYTES);
+        assert_eq!(bytes.len(), 10 + (19 + WINDOW) * ENTRY_BYTES);
         let back = Producers::from_snapshot(&bytes).unwrap();
         assert_eq!(back, producers);
         for at in 0..bytes.len() {

@@ -721,8 +721,10 @@ mod tests {
             assert!(file.len().is_err(), "a handle of the dead process");
             let fs = fs.power_cut(seed);
             let left = read(&fs, "/d/f").unwrap();
+            let whole = b"sureperhaps".starts_with(&left[..]);
+            let without_a_sector = left == b"sure\0\0\0\0\0\0\0";
             assert!(
-                left.starts_with(b"sure") && b"sureperhaps".starts_with(&left[..]),
+                left.starts_with(b"sure") && (whole || without_a_sector),
                 "seed {seed}"
             );
         }
