@@ -181,6 +181,10 @@ impl Run {
             }
             Event::Host(boot, event) => self.host.happen(boot, *event),
             Event::Fault => self.fault(),
+            Event::EndAfterAnswer => {
+                let end = self.choose_end();
+                self.host.end(end);
+            }
         }
         self.shared.borrow().checker.failure().is_none()
     }
@@ -196,20 +200,24 @@ impl Run {
         }
     }
 
-    /// Something breaks, or is mended again.
-    fn fault(&mut self) {
-        let mut world = self.shared.borrow();
-        if world.calm {
-            return;
-        }
-        let next_us = world.random.between(100_000, 4_000_000);
-        world.schedule(next_us, Event::Fault);
-        let choice = world.random.below(100);
-        let end = if world.random.chance(35) {
+    fn choose_end(&self) -> End {
+        if self.shared.borrow().random.chance(35) {
             End::PowerCut
         } else {
             End::Kill
-        };
+        }
+    }
+
+    /// Something breaks, or is mended again.
+    fn fault(&mut self) {
+        if self.shared.borrow().calm {
+            return;
+        }
+        let end = self.choose_end();
+        let mut world = self.shared.borrow();
+        let next_us = world.random.between(100_000, 4_000_000);
+        world.schedule(next_us, Event::Fault);
+        let choice = world.random.below(100);
         let (calls, torn) = (world.random.between(0, 80), world.random.below(600));
         match choice {
             0..20 => {

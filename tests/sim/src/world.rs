@@ -29,6 +29,8 @@ pub enum Event {
     Host(u64, Box<HostEvent>),
     /// Something breaks.
     Fault,
+    /// The broker ends, just when somebody was told that something is done.
+    EndAfterAnswer,
 }
 
 /// See the module.
@@ -103,6 +105,14 @@ impl World {
         let ((at_us, _), event) = self.queue.pop_first()?;
         self.now_us = at_us;
         Some(event)
+    }
+
+    /// Somebody was told that something is done: at times the broker ends right then, before it could do what it
+    /// only promised.
+    pub fn told_done(&mut self) {
+        if !self.calm && self.random.below(150) == 0 {
+            self.schedule(0, Event::EndAfterAnswer);
+        }
     }
 
     /// Writes down what happened.

@@ -336,7 +336,10 @@ async fn commit(
                 continue;
             };
             if partition.error_code == ErrorCode::NONE {
-                client.shared().borrow().checker.counts.commits += 1;
+                let mut world = client.shared().borrow();
+                world.checker.counts.commits += 1;
+                world.told_done();
+                drop(world);
                 told(client, |group| {
                     group.committed(key, offset, generation, &ticket)?;
                     group.assigned(generation, member_id, &[key], &ticket)

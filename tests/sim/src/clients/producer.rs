@@ -265,6 +265,7 @@ async fn see_through(client: &mut Client, target: Target, mut pending: Vec<Pendi
                         world
                             .checker
                             .acked(target.topic, target.partition, base_offset, values, ticket);
+                        world.told_done();
                     }
                 }
                 // What comes after a batch that failed is out of order, and only for that.
