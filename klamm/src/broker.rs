@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use klamm_broker::Node;
-use klamm_broker::config::{self, BrokerConfig, Loaded};
+use klamm_broker::config::{self, Assignment, BrokerConfig, Loaded};
 use klamm_broker::server::{self, Bound, Server};
 use klamm_storage::sys::{Fs, RealFs};
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,7 +28,8 @@ const SAME_SIGNAL: Duration = Duration::from_millis(500);
 /// What keeps it from starting, one sentence a line.
 pub fn run(arguments: &Run) -> Result<(), String> {
     start_logging(arguments.log_format);
-    let loaded = load(arguments)?;
+    let container = Container::from_environment();
+    let loaded = load(arguments, &container)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -50,40 +51,68 @@ pub fn run(arguments: &Run) -> Result<(), String> {
         .enable_time()
         .build()
         .map_err(|error| format!("cannot start threads: {error}"))?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, container.is_one()))
 }
 
-fn load(arguments: &Run) -> Result<Loaded, String> {
+fn load(arguments: &Run, container: &Container) -> Result<Loaded, String> {
     let mut assignments = match &arguments.file {
         Some(file) => settings::from_file(file)?,
         None => Vec::new(),
     };
-    let environment = settings::from_environment(unicode(std::env::vars_os()));
-    let in_container = !environment.is_empty();
-    assignments.extend(environment);
-    // Kafka advertises the machine's name; who set up nothing wants to be reached where they connected to.
-    let hostname = (!assignments.is_empty()).then(hostname).flatten();
+    assignments.extend(container.settings.iter().cloned());
+    let file_or_environment = !assignments.is_empty();
     assignments.extend(settings::from_overrides(&arguments.overrides)?);
-    let mut loaded = config::load(&assignments, hostname.as_deref()).map_err(|errors| {
+    let nobody_wrote_listeners = assignments
+        .iter()
+        .all(|set| !matches!(set.name.as_str(), "listeners" | "advertised.listeners"));
+    // Kafka advertises the machine's name; who set up nothing wants to be reached where they connected to,
+    // and who starts an image with nothing but a published port is on the container's host.
+    let host = match &container.advertised_host {
+        Some(host) if nobody_wrote_listeners => Some(host.clone()),
+        _ => file_or_environment.then(hostname).flatten(),
+    };
+    let mut loaded = config::load(&assignments, host.as_deref()).map_err(|errors| {
         errors
             .iter()
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join("\n")
     })?;
-    // In Kafka's container image the cluster's id comes in a variable of its own.
-    if in_container && let Ok(id) = std::env::var("CLUSTER_ID") {
-        loaded.config.cluster_id = Some(cluster_id(&id)?);
-    }
+    loaded.config.cluster_id.clone_from(&container.cluster_id);
     Ok(loaded)
 }
 
-fn cluster_id(id: &str) -> Result<String, String> {
-    match id.parse::<klamm_protocol::Uuid>() {
-        Ok(_) => Ok(id.to_owned()),
-        Err(_) => Err(format!(
-            "environment variable CLUSTER_ID: {id} is not the 22 characters of a cluster id"
-        )),
+/// What the environment says by the rules of Kafka's container image.
+struct Container {
+    /// From `KAFKA_*`.
+    settings: Vec<Assignment>,
+    /// `KLAMM_ADVERTISED_HOST`, which images set: what clients are told where nobody wrote listeners.
+    advertised_host: Option<String>,
+    /// `CLUSTER_ID`: any text, as `kafka-storage format` takes it. `None` outside of containers, where a variable
+    /// of this name may be anybody's.
+    cluster_id: Option<String>,
+}
+
+impl Container {
+    fn from_environment() -> Container {
+        let variable = |name| {
+            std::env::var(name)
+                .ok()
+                .filter(|value: &String| !value.is_empty())
+        };
+        let mut container = Container {
+            settings: settings::from_environment(unicode(std::env::vars_os())),
+            advertised_host: variable("KLAMM_ADVERTISED_HOST"),
+            cluster_id: None,
+        };
+        if container.is_one() {
+            container.cluster_id = variable("CLUSTER_ID");
+        }
+        container
+    }
+
+    fn is_one(&self) -> bool {
+        !self.settings.is_empty() || self.advertised_host.is_some()
     }
 }
 
@@ -127,7 +156,7 @@ fn raise_descriptor_limit() {
     }
 }
 
-async fn serve(config: Arc<BrokerConfig>) -> Result<(), String> {
+async fn serve(config: Arc<BrokerConfig>, in_container: bool) -> Result<(), String> {
     let mut stops = Stops::listen().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let bound = Bound::bind(&config).map_err(|error| error.to_string())?;
     let fs: Arc<dyn Fs> = Arc::new(RealFs);
@@ -139,6 +168,10 @@ async fn serve(config: Arc<BrokerConfig>) -> Result<(), String> {
     let server = Server::start(bound, node, fs, config).map_err(|error| error.to_string())?;
     for (name, address) in server.addresses() {
         tracing::info!("listening on {name}://{address}");
+    }
+    if in_container {
+        // Testcontainers waits for these words of Kafka's before it lets a test connect.
+        tracing::info!("ready: Transitioning from RECOVERY to RUNNING");
     }
     tokio::spawn(memory::give_back());
     tokio::select! {
@@ -199,5 +232,39 @@ impl Stops {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What clients are told by an image, with these settings in the environment.
+    fn told(variables: &[(&str, &str)]) -> Option<String> {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let container = Container {
+            settings: settings::from_environment(variables),
+            advertised_host: Some("localhost".to_owned()),
+            cluster_id: Some("any text".to_owned()),
+        };
+        let arguments = Run {
+            file: None,
+            overrides: Vec::new(),
+            log_format: LogFormat::Text,
+        };
+        let loaded = load(&arguments, &container).unwrap();
+        assert_eq!(loaded.config.cluster_id.as_deref(), Some("any text"));
+        loaded.config.listeners[0].advertised_host.clone()
+    }
+
+    #[test]
+    fn an_image_advertises_its_default_only_where_nobody_wrote_listeners() {
+        assert_eq!(told(&[]).as_deref(), Some("localhost"));
+        assert_eq!(told(&[("KAFKA_NODE_ID", "2")]).as_deref(), Some("localhost"));
+        assert_eq!(told(&[("KAFKA_LISTENERS", "PLAINTEXT://:9092")]), hostname());
+        let advertised = ("KAFKA_ADVERTISED_LISTENERS", "PLAINTEXT://kafka:19092");
+        assert_eq!(told(&[advertised]).as_deref(), Some("kafka"));
     }
 }

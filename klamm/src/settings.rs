@@ -85,7 +85,8 @@ fn is_comment(content: &[u8], number: usize) -> bool {
 }
 
 /// Takes settings out of environment variables, by the rule of Kafka's container image: `KAFKA_` in front, then
-/// the name in capitals with `_` for `.`, `__` for `_` and `___` for `-`.
+/// the name in capitals with `_` for `.`, `__` for `_` and `___` for `-`. As there, `KAFKA_ADVERTISED_LISTENERS`
+/// without `KAFKA_LISTENERS` opens the listeners that it names, on every address.
 pub fn from_environment(variables: impl Iterator<Item = (String, String)>) -> Vec<Assignment> {
     let mut assignments: Vec<Assignment> = variables
         .filter(|(variable, _)| !NOT_SETTINGS.contains(&variable.as_str()))
@@ -100,7 +101,33 @@ pub fn from_environment(variables: impl Iterator<Item = (String, String)>) -> Ve
         .collect();
     // The environment has no order of its own.
     assignments.sort_by(|left, right| left.name.cmp(&right.name));
+    let set = |name: &str| {
+        assignments
+            .iter()
+            .find(|set| set.name == name && !set.value.trim().is_empty())
+    };
+    if set("listeners").is_none()
+        && let Some(advertised) = set("advertised.listeners")
+    {
+        let opened = Assignment {
+            name: "listeners".to_owned(),
+            value: on_every_address(&advertised.value),
+            origin: advertised.origin.clone(),
+        };
+        assignments.push(opened);
+    }
     assignments
+}
+
+/// `NAME://host:port` becomes `NAME://:port`; what has another form is left for the table of settings to refuse.
+fn on_every_address(advertised: &str) -> String {
+    let listeners = advertised.split(',').map(|listener| {
+        let parts = listener.split_once("://").zip(listener.rsplit_once(':'));
+        parts.map_or(listener.to_owned(), |((name, _), (_, port))| {
+            format!("{name}://:{port}")
+        })
+    });
+    listeners.collect::<Vec<_>>().join(",")
 }
 
 fn setting_name(variable: &str) -> String {
@@ -179,6 +206,7 @@ mod tests {
         let variables = [
             ("KAFKA_LOG_DIRS", "/a"),
             ("KAFKA_ADVERTISED_LISTENERS", "PLAINTEXT://localhost:9092"),
+            ("KAFKA_LISTENERS", "PLAINTEXT://:9092"),
             ("KAFKA_A__B___C_D", "x"),
             ("KAFKA_HEAP_OPTS", "-Xmx1G"),
             ("PATH", "/bin"),
@@ -186,11 +214,41 @@ mod tests {
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let assignments = from_environment(variables.into_iter());
         let names: Vec<_> = assignments.iter().map(|set| set.name.as_str()).collect();
-        assert_eq!(names, ["a_b-c.d", "advertised.listeners", "log.dirs"]);
         assert_eq!(
-            assignments[2].origin.to_string(),
+            names,
+            ["a_b-c.d", "advertised.listeners", "listeners", "log.dirs"]
+        );
+        assert_eq!(
+            assignments[3].origin.to_string(),
             "environment variable KAFKA_LOG_DIRS"
         );
+    }
+
+    #[test]
+    fn advertised_listeners_alone_open_the_listeners_they_name_on_every_address() {
+        let listeners = |variables: &[(&str, &str)]| {
+            let variables = variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let assignments = from_environment(variables);
+            let last = assignments.iter().rfind(|set| set.name == "listeners");
+            last.map(|set| set.value.clone())
+        };
+        let advertised = ("KAFKA_ADVERTISED_LISTENERS", "A://kafka:9092,B://[::1]:29092,c:1");
+        assert_eq!(
+            listeners(&[advertised]).as_deref(),
+            Some("A://:9092,B://:29092,c:1")
+        );
+        let written = ("KAFKA_LISTENERS", "A://:1");
+        assert_eq!(listeners(&[advertised, written]).as_deref(), Some("A://:1"));
+        let empty = ("KAFKA_LISTENERS", "");
+        assert_eq!(
+            listeners(&[advertised, empty]),
+            listeners(&[advertised]),
+            "empty is not set"
+        );
+        assert_eq!(listeners(&[("KAFKA_ADVERTISED_LISTENERS", "")]), None);
+        assert_eq!(listeners(&[("KAFKA_NODE_ID", "1")]), None);
     }
 
     #[test]
