@@ -19,16 +19,22 @@ pub enum Bug {
     EarlyCommit,
     /// Records count as acknowledged, and can be read, when only those before them are written.
     EarlyPublish,
+    /// Who reads below the beginning of a log is given its first records.
+    SkippedStart,
+    /// Compaction takes the last record of a key too.
+    LostKey,
 }
 
 impl Bug {
     /// Every bug, and what it is called on the command line.
-    pub const ALL: [(&'static str, Bug); 5] = [
+    pub const ALL: [(&'static str, Bug); 7] = [
         ("early-ack", Bug::EarlyAck),
         ("torn-batch", Bug::TornBatch),
         ("lost-sequence", Bug::LostSequence),
         ("early-commit", Bug::EarlyCommit),
         ("early-publish", Bug::EarlyPublish),
+        ("skipped-start", Bug::SkippedStart),
+        ("lost-key", Bug::LostKey),
     ];
 
     /// Whether this thread's broker has this bug.

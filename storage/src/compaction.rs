@@ -16,6 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use klamm_protocol::record::{Batch, BatchBuilder, BatchHeader, INFLATE_LIMIT_BYTES, Record};
 
+use crate::bug::Bug;
 use crate::index::Indexer;
 use crate::scan::{ScanError, Scanner};
 use crate::segment::{self, CLEANED, INDEX, LOG, Segment, TIME_INDEX};
@@ -202,7 +203,7 @@ impl CompactJob {
             let is_newest = newest
                 .offsets
                 .get(&key[..])
-                .is_none_or(|newest| offset >= *newest);
+                .is_none_or(|newest| offset > *newest || offset == *newest && !Bug::LostKey.is_on());
             !gone && is_newest && (record.value.is_some() || tombstones_stay)
         };
         let kept: Vec<Record> = all.into_iter().filter(stays).collect();

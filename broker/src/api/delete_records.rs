@@ -58,5 +58,10 @@ fn delete(node: &mut Node, topic: &str, asked: &DeleteRecordsPartition) -> Resul
         return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
     }
     let jobs = node.out.lane(partition.lane);
-    Ok(partition.log.delete_records_before(offset, jobs))
+    let start = partition.log.delete_records_before(offset, jobs);
+    // A log that is being closed stays as it is.
+    if start < offset {
+        return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    }
+    Ok(start)
 }

@@ -191,6 +191,7 @@ impl Host {
         self.boot += 1;
         let mut world = self.shared.borrow();
         world.note(format_args!("broker: {how:?}"));
+        world.checker.ended();
         for link in running.servers.into_keys() {
             world.send_to_client(link, Segment::Close);
         }

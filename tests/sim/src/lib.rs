@@ -53,7 +53,9 @@ mod tests {
             (Bug::TornBatch, 1),
             (Bug::LostSequence, 1),
             (Bug::EarlyCommit, 6),
-            (Bug::EarlyPublish, 1),
+            (Bug::EarlyPublish, 5),
+            (Bug::SkippedStart, 1),
+            (Bug::LostKey, 2),
         ] {
             let is_found = |seed| {
                 let options = Options {

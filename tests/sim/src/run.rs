@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use klamm_storage::bug::{self, Bug};
 
 use crate::checker::Counts;
-use crate::clients::{Client, admin, auditor, consumer, member, producer};
+use crate::clients::{Client, admin, auditor, consumer, janitor, member, producer};
 use crate::host::{End, Host};
 use crate::world::{ActorId, Event, Shared};
 
@@ -109,6 +109,7 @@ impl Run {
             self.spawn("idempotent-1", |client| Box::pin(producer::idempotent(client))),
             self.spawn("plain", |client| Box::pin(producer::plain(client))),
         ];
+        self.spawn("janitor", |client| Box::pin(janitor::run(client)));
         for name in ["consumer-0", "consumer-1"] {
             self.spawn(name, |client| Box::pin(consumer::run(client)));
         }

@@ -12,7 +12,7 @@ const PROPERTIES: [(&str, &str); 11] = [
     ("offsets.topic.num.partitions", "2"),
     ("offsets.topic.replication.factor", "1"),
     ("group.initial.rebalance.delay.ms", "0"),
-    ("log.retention.check.interval.ms", "5000"),
+    ("log.retention.check.interval.ms", "1000"),
     ("log.flush.offset.checkpoint.interval.ms", "2000"),
     ("log.flush.start.offset.checkpoint.interval.ms", "2000"),
 ];

@@ -7,6 +7,9 @@
 //! - **Committed offsets stay**: a group's offset is the one committed last. Generations grow, and in each of them
 //!   a partition has one owner.
 //! - **Metadata stays**: a topic that was created exists until it is deleted, and then never again.
+//! - **The beginning stays**: a log that was trimmed does not begin earlier again while the broker runs, and only
+//!   what lies before its beginning is out of range.
+//! - **The last of a key stays**, where a topic is compacted.
 //! - A high watermark never lies below what was acknowledged before somebody asked for it.
 //!
 //! Killing the process takes nothing back. A power cut may take back what was not synced: then of topics that do
@@ -17,7 +20,7 @@ mod groups;
 mod topics;
 
 pub use groups::GroupChecker;
-pub use topics::{Sent, Value};
+pub use topics::{LeastStart, Promise, Sent, Value, key_of};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +37,8 @@ pub struct Ticket {
 pub struct Checker {
     failure: Option<String>,
     power_cuts: u64,
+    /// How often the broker's process ended, in whatever way.
+    ends: u64,
     topics: BTreeMap<Uuid, topics::Topic>,
     partitions: BTreeMap<(Uuid, i32), topics::Partition>,
     sent: BTreeMap<Value, Sent>,
@@ -90,11 +95,16 @@ impl Checker {
         }
     }
 
+    /// The broker's process ended.
+    pub fn ended(&mut self) {
+        self.ends += 1;
+    }
+
     /// The power went: forget what was not promised to be durable.
     pub fn power_cut(&mut self) {
         self.power_cuts += 1;
         for ((topic, _), partition) in &mut self.partitions {
-            if !self.topics.get(topic).is_some_and(|topic| topic.durable) {
+            if !self.topics.get(topic).is_some_and(|topic| topic.promise.durable) {
                 *partition = topics::Partition::default();
             }
         }

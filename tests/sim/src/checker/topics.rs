@@ -1,6 +1,7 @@
 //! Records and topics: what was sent, acknowledged and read.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use klamm_protocol::Uuid;
 
@@ -20,12 +21,55 @@ pub struct Sent {
     pub idempotent: bool,
 }
 
-pub(super) struct Topic {
-    pub name: String,
+/// What a topic promises, by the words in its name; it is created so.
+#[derive(Clone, Copy, Debug)]
+pub struct Promise {
     /// Acknowledged means synced.
     pub durable: bool,
+    /// Its beginning goes after a while, or when somebody asks for it.
+    pub trimmed: bool,
+    /// Of the records of a key the last one stays.
+    pub compacted: bool,
+}
+
+impl Promise {
+    /// Of a topic of this name.
+    pub fn of(name: &str) -> Promise {
+        Promise {
+            durable: name.contains("durable"),
+            trimmed: name.contains("trimmed"),
+            compacted: name.contains("compacted"),
+        }
+    }
+}
+
+/// The key of a record in a compacted topic.
+pub fn key_of(value: Value) -> u64 {
+    value % 31
+}
+
+pub(super) struct Topic {
+    pub name: String,
+    pub promise: Promise,
     /// Its creation was acknowledged, and nobody has asked for its deletion.
     pub owed: bool,
+}
+
+/// Where a log begins at the least, for as long as the broker does not end.
+#[derive(Clone, Copy, Debug)]
+pub struct LeastStart {
+    ends: u64,
+    offset: i64,
+}
+
+impl LeastStart {
+    /// The log was asked to begin at `offset` at the least.
+    pub fn at(self, offset: i64) -> LeastStart {
+        LeastStart {
+            offset: self.offset.max(offset),
+            ..self
+        }
+    }
 }
 
 /// What is known of one partition.
@@ -35,6 +79,9 @@ pub(super) struct Partition {
     placed: BTreeMap<Value, i64>,
     /// Acknowledged, so owed to every reader.
     owed: BTreeMap<i64, Value>,
+    /// Where the log began when somebody last asked, and how often the broker had ended until then: it may begin
+    /// earlier again after an end, never before.
+    start: (u64, i64),
 }
 
 impl Partition {
@@ -52,17 +99,17 @@ impl Checker {
     }
 
     /// A topic of this id is known to exist, or to have existed.
-    pub fn topic_exists(&mut self, name: &str, id: Uuid, durable: bool) {
+    pub fn topic_exists(&mut self, name: &str, id: Uuid) {
         self.topics.entry(id).or_insert_with(|| Topic {
             name: name.to_owned(),
-            durable,
+            promise: Promise::of(name),
             owed: false,
         });
     }
 
     /// The creation of a topic was acknowledged.
-    pub fn topic_created(&mut self, name: &str, id: Uuid, durable: bool) {
-        self.topic_exists(name, id, durable);
+    pub fn topic_created(&mut self, name: &str, id: Uuid) {
+        self.topic_exists(name, id);
         self.topics.get_mut(&id).expect("just inserted").owed = true;
         self.counts.topic_changes += 1;
     }
@@ -119,7 +166,14 @@ impl Checker {
 
     /// Whether a topic acknowledges only what is synced.
     pub fn is_durable(&self, topic: Uuid) -> bool {
-        self.topics.get(&topic).is_some_and(|topic| topic.durable)
+        self.promise(topic).durable
+    }
+
+    /// What a topic promises; nothing, if nobody knows it.
+    pub fn promise(&self, topic: Uuid) -> Promise {
+        self.topics
+            .get(&topic)
+            .map_or(Promise::of(""), |topic| topic.promise)
     }
 
     /// Whether nothing that this ticket's answer says may have been taken back since.
@@ -165,7 +219,8 @@ impl Checker {
 
     /// A reader at `expected` was given `offset` next.
     pub fn polled(&mut self, topic: Uuid, partition: i32, expected: i64, offset: i64) {
-        if expected != offset {
+        let may_skip = self.promise(topic).compacted && offset > expected;
+        if expected != offset && !may_skip {
             let name = self.name(topic);
             self.fail(format!(
                 "{name}-{partition}: a reader at offset {expected} was given {offset} next"
@@ -190,9 +245,18 @@ impl Checker {
         }
     }
 
-    /// An offset of the log is out of range, says the broker.
-    pub fn out_of_range(&mut self, topic: Uuid, partition: i32, offset: i64, ticket: Ticket) {
-        if self.holds(topic, ticket) {
+    /// An offset that lies behind the beginning of the log is out of range, said the broker when it was asked by
+    /// somebody who knew `least`. Where a log is trimmed, it may since have ended and begin earlier again.
+    pub fn out_of_range(
+        &mut self,
+        topic: Uuid,
+        partition: i32,
+        offset: i64,
+        ticket: Ticket,
+        least: LeastStart,
+    ) {
+        let may_begin_earlier = self.promise(topic).trimmed && least.ends != self.ends;
+        if self.holds(topic, ticket) && !may_begin_earlier {
             let name = self.name(topic);
             self.fail(format!(
                 "{name}-{partition}: offset {offset} was given to a reader and is out of range"
@@ -200,13 +264,67 @@ impl Checker {
         }
     }
 
-    /// Everything was read from the first offset to the last, once nothing went on any more: `read` offsets.
-    pub fn audited(&mut self, topic: Uuid, partition: i32, end: i64) {
+    /// Where the log begins at the least, if it is asked for now.
+    pub fn least_start(&self, topic: Uuid, partition: i32) -> LeastStart {
+        let (ends, offset) = self
+            .partitions
+            .get(&(topic, partition))
+            .map_or((0, 0), |known| known.start);
+        LeastStart {
+            ends: self.ends,
+            offset: if ends == self.ends { offset } else { 0 },
+        }
+    }
+
+    /// A log begins at this offset, says the broker to somebody who knew `least` before.
+    pub fn starts_at(&mut self, topic: Uuid, partition: i32, start: i64, least: LeastStart) {
+        if self.ends != least.ends {
+            return;
+        }
+        if start < least.offset {
+            let name = self.name(topic);
+            return self.fail(format!(
+                "{name}-{partition}: begins at {start} and began at {} before",
+                least.offset
+            ));
+        }
+        let known = self.partitions.entry((topic, partition)).or_default();
+        let before = if known.start.0 == self.ends {
+            known.start.1
+        } else {
+            0
+        };
+        known.start = (self.ends, before.max(start));
+    }
+
+    /// Everything was read from the first offset to the last, once nothing went on any more, but for `skipped`.
+    pub fn audited(&mut self, topic: Uuid, partition: i32, end: i64, skipped: &[Range<i64>]) {
         let acked_end = self.acked_end(topic, partition);
         if end < acked_end {
             let name = self.name(topic);
             self.fail(format!(
                 "{name}-{partition}: ends at {end}, records up to {acked_end} were acknowledged"
+            ));
+        }
+        let Some(known) = self.partitions.get(&(topic, partition)) else {
+            return;
+        };
+        let is_skipped = |offset: &i64| skipped.iter().any(|range| range.contains(offset));
+        let mut last_of_key = BTreeMap::new();
+        for (offset, value) in known.values.iter().filter(|(offset, _)| !is_skipped(offset)) {
+            last_of_key.insert(key_of(*value), *offset);
+        }
+        let lost = known.owed.iter().find(|(offset, value)| {
+            is_skipped(offset)
+                && last_of_key
+                    .get(&key_of(**value))
+                    .is_none_or(|last| last < *offset)
+        });
+        if let Some((offset, value)) = lost {
+            let name = self.name(topic);
+            self.fail(format!(
+                "{name}-{partition} offset {offset}: value {value} was acknowledged, is the last of its key, and is \
+                 gone"
             ));
         }
     }

@@ -7,10 +7,17 @@ use klamm_protocol::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequ
 use klamm_protocol::{ErrorCode, Str};
 
 use super::Client;
-use super::topics::{CHURN, DURABLE, TopicInfo, all_topics};
+use super::topics::{CHURN, TopicInfo, all_topics};
+use crate::checker::Promise;
 
 /// Every topic there should be, and how many partitions it has.
-const TOPICS: [(&str, i32); 3] = [("durable-0", 2), ("cached-0", 2), ("churn-0", 1)];
+const TOPICS: [(&str, i32); 5] = [
+    ("durable-0", 2),
+    ("cached-0", 2),
+    ("churn-0", 1),
+    ("trimmed-durable-0", 1),
+    ("compacted-durable-0", 1),
+];
 
 /// Brings topics into being until the world is calm; in the end those that are not deleted by plan are all there.
 pub async fn run(mut client: Client) {
@@ -38,15 +45,22 @@ pub async fn run(mut client: Client) {
 }
 
 async fn create(client: &mut Client, name: &str, partitions: i32) {
-    let durable = name.starts_with(DURABLE);
+    let promise = Promise::of(name);
     let config = |name: &str, value: &str| CreatableTopicConfig {
         name: name.into(),
         value: Some(value.into()),
     };
     // Logs roll while they are written and read.
     let mut configs = vec![config("segment.ms", "2000"), config("segment.bytes", "1048576")];
-    if durable {
+    if promise.durable {
         configs.push(config("flush.messages", "1"));
+    }
+    if promise.trimmed {
+        configs.push(config("retention.bytes", "20000"));
+    }
+    if promise.compacted {
+        configs.push(config("cleanup.policy", "compact"));
+        configs.push(config("min.cleanable.dirty.ratio", "0.01"));
     }
     let topic = CreatableTopic {
         name: name.into(),
@@ -73,7 +87,7 @@ async fn create(client: &mut Client, name: &str, partitions: i32) {
             .shared()
             .borrow()
             .checker
-            .topic_created(name, topic.topic_id, durable);
+            .topic_created(name, topic.topic_id);
     } else {
         client.pause(50, 500).await;
     }

@@ -4,14 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Client;
 use super::consumer::{Positions, poll};
-use super::topics::{CHURN, all_topics};
-use klamm_protocol::messages::list_offsets::{
-    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
-};
-use klamm_protocol::{ErrorCode, Str, Uuid};
-
-/// Asks for the end of the log.
-const LATEST: i64 = -1;
+use super::topics::{CHURN, LATEST, TopicInfo, all_topics, find_offset};
+use klamm_protocol::Uuid;
 
 /// Ends when everything that is owed was found.
 pub async fn run(mut client: Client) {
@@ -39,7 +33,12 @@ pub async fn run(mut client: Client) {
             continue;
         }
         for ((topic, partition), end) in &ends {
-            client.shared().borrow().checker.audited(*topic, *partition, *end);
+            let skipped = &positions[&(*topic, *partition)].skipped;
+            client
+                .shared()
+                .borrow()
+                .checker
+                .audited(*topic, *partition, *end, skipped);
         }
         break;
     }
@@ -61,37 +60,12 @@ pub async fn run(mut client: Client) {
 }
 
 /// The end of every partition; `None` when one of them has no answer yet.
-async fn ends(
-    client: &mut Client,
-    topics: &[super::topics::TopicInfo],
-) -> Option<BTreeMap<(Uuid, i32), i64>> {
-    let mut request = ListOffsetsRequest {
-        replica_id: -1,
-        ..Default::default()
-    };
-    for topic in topics {
-        let partition = |partition_index| ListOffsetsPartition {
-            partition_index,
-            timestamp: LATEST,
-            ..Default::default()
-        };
-        let partitions = (0..topic.partitions).map(partition).collect();
-        request.topics.push(ListOffsetsTopic {
-            name: Str::from(topic.name.as_str()),
-            partitions,
-        });
-    }
-    let answer: ListOffsetsResponse = client.call(7, &request).await.ok()?;
+async fn ends(client: &mut Client, topics: &[TopicInfo]) -> Option<BTreeMap<(Uuid, i32), i64>> {
     let mut ends = BTreeMap::new();
-    for topic in &answer.topics {
-        let id = topics.iter().find(|known| *topic.name == known.name)?.id;
-        for partition in &topic.partitions {
-            if partition.error_code != ErrorCode::NONE {
-                let index = partition.partition_index;
-                client.note(format_args!("{}-{index}: {:?}", topic.name, partition.error_code));
-                return None;
-            }
-            ends.insert((id, partition.partition_index), partition.offset);
+    for topic in topics {
+        for partition in 0..topic.partitions {
+            let end = find_offset(client, topic, partition, LATEST).await.ok()??;
+            ends.insert((topic.id, partition), end);
         }
     }
     Some(ends)

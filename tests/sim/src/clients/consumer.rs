@@ -1,6 +1,7 @@
 //! A consumer by assignment: reads every partition from where it stopped, and at times from anywhere again.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use klamm_protocol::messages::fetch::{
     FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData,
@@ -8,19 +9,43 @@ use klamm_protocol::messages::fetch::{
 use klamm_protocol::record::{BatchError, Batches, INFLATE_LIMIT_BYTES};
 use klamm_protocol::{ErrorCode, Uuid};
 
-use super::topics::{TopicInfo, all_topics};
+use super::topics::{EARLIEST, TopicInfo, all_topics, find_offset};
 use super::{Client, Lost};
-use crate::checker::Ticket;
+use crate::checker::{LeastStart, Ticket};
 
 /// Where a reader is, by partition.
 pub type Positions = BTreeMap<(Uuid, i32), Position>;
 
 /// The offset that a reader wants next, and since when it knows that there are records before it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Position {
     /// The offset.
     pub offset: i64,
     since: Ticket,
+    /// The offset is out of range, says the broker to somebody who knew so much of the log's beginning.
+    lost: Option<LeastStart>,
+    /// What was passed over since the beginning, where a topic is compacted.
+    pub skipped: Vec<Range<i64>>,
+}
+
+impl Position {
+    fn new(offset: i64, since: Ticket) -> Position {
+        Position {
+            offset,
+            since,
+            lost: None,
+            skipped: Vec::new(),
+        }
+    }
+
+    /// There is nothing before `offset` any more.
+    fn pass_to(&mut self, offset: i64, since: Ticket) {
+        if offset > self.offset {
+            self.skipped.push(self.offset..offset);
+        }
+        self.offset = offset;
+        self.since = since;
+    }
 }
 
 /// Reads until the world is calm.
@@ -47,13 +72,42 @@ fn wander(client: &Client, positions: &mut Positions) {
     for position in positions.values_mut() {
         let furthest = position.offset.unsigned_abs();
         position.offset = client.random(|random| random.between(0, furthest)).cast_signed();
+        position.skipped.clear();
     }
+}
+
+/// Looks for the beginning of the logs that begin behind a reader.
+async fn find_beginnings(
+    client: &mut Client,
+    topics: &[TopicInfo],
+    positions: &mut Positions,
+) -> Result<(), Lost> {
+    for topic in topics {
+        for partition in 0..topic.partitions {
+            let Some(position) = positions.get_mut(&(topic.id, partition)) else {
+                continue;
+            };
+            let Some(least) = position.lost else { continue };
+            let ticket = client.shared().borrow().checker.ticket();
+            if let Some(start) = find_offset(client, topic, partition, EARLIEST).await? {
+                let mut world = client.shared().borrow();
+                world.checker.starts_at(topic.id, partition, start, least);
+                if start <= position.offset {
+                    world
+                        .checker
+                        .out_of_range(topic.id, partition, position.offset, position.since, least);
+                }
+                *position = Position::new(start, ticket);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// One Fetch over all partitions; tells the checker everything that comes.
 pub async fn poll(client: &mut Client, topics: &[TopicInfo], positions: &mut Positions) -> Result<(), Lost> {
     let ticket = client.shared().borrow().checker.ticket();
-    let mut acked_ends = BTreeMap::new();
+    let mut known = BTreeMap::new();
     let mut request = FetchRequest {
         session_epoch: -1,
         ..Default::default()
@@ -68,18 +122,19 @@ pub async fn poll(client: &mut Client, topics: &[TopicInfo], positions: &mut Pos
         let mut partitions = Vec::new();
         for partition in 0..topic.partitions {
             let key = (topic.id, partition);
-            acked_ends.insert(
-                key,
-                client.shared().borrow().checker.acked_end(topic.id, partition),
-            );
+            let world = client.shared().borrow();
+            let asked = Asked {
+                acked_end: world.checker.acked_end(topic.id, partition),
+                least_start: world.checker.least_start(topic.id, partition),
+                ticket,
+            };
+            drop(world);
+            known.insert(key, asked);
             partitions.push(FetchPartition {
                 partition,
                 fetch_offset: positions
                     .entry(key)
-                    .or_insert(Position {
-                        offset: 0,
-                        since: ticket,
-                    })
+                    .or_insert_with(|| Position::new(0, ticket))
                     .offset,
                 partition_max_bytes: client.random(|random| random.between(1, 20_000)) as i32,
                 ..Default::default()
@@ -95,7 +150,7 @@ pub async fn poll(client: &mut Client, topics: &[TopicInfo], positions: &mut Pos
     for topic in &answer.responses {
         for partition in &topic.partitions {
             let key = (topic.topic_id, partition.partition_index);
-            let Some(position) = positions.get_mut(&key) else {
+            let Some((position, asked)) = positions.get_mut(&key).zip(known.get(&key)) else {
                 client
                     .shared()
                     .borrow()
@@ -103,33 +158,27 @@ pub async fn poll(client: &mut Client, topics: &[TopicInfo], positions: &mut Pos
                     .fail(format!("{key:?} was not asked for"));
                 continue;
             };
-            let acked_end = acked_ends.get(&key).copied().unwrap_or(0);
-            take(client, topic.topic_id, partition, position, acked_end, ticket);
+            take(client, topic.topic_id, partition, position, asked);
         }
     }
-    Ok(())
+    find_beginnings(client, topics, positions).await
 }
 
-fn take(
-    client: &Client,
-    topic: Uuid,
-    answer: &PartitionData,
-    position: &mut Position,
+/// What was known of a partition when it was asked for.
+struct Asked {
     acked_end: i64,
+    least_start: LeastStart,
     ticket: Ticket,
-) {
+}
+
+fn take(client: &Client, topic: Uuid, answer: &PartitionData, position: &mut Position, asked: &Asked) {
+    let ticket = asked.ticket;
     let index = answer.partition_index;
     let mut world = client.shared().borrow();
     match answer.error_code {
-        ErrorCode::NONE => {}
+        ErrorCode::NONE => position.lost = None,
         ErrorCode::OFFSET_OUT_OF_RANGE => {
-            world
-                .checker
-                .out_of_range(topic, index, position.offset, position.since);
-            *position = Position {
-                offset: 0,
-                since: ticket,
-            };
+            position.lost = Some(asked.least_start);
             return;
         }
         ErrorCode::UNKNOWN_TOPIC_ID
@@ -145,7 +194,7 @@ fn take(
     }
     world
         .checker
-        .high_watermark(topic, index, answer.high_watermark, acked_end, ticket);
+        .high_watermark(topic, index, answer.high_watermark, asked.acked_end, ticket);
     let bytes = answer
         .records
         .as_ref()
@@ -186,10 +235,8 @@ fn take(
                 continue;
             }
             world.checker.polled(topic, index, position.offset, offset);
-            *position = Position {
-                offset: offset + 1,
-                since: ticket,
-            };
+            position.pass_to(offset, ticket);
+            position.offset += 1;
             let value = record
                 .value
                 .as_ref()
@@ -201,6 +248,11 @@ fn take(
                     .checker
                     .fail(format!("{topic}-{index} offset {offset} has no value")),
             }
+        }
+        let next = header.last_offset() + 1;
+        if next > position.offset {
+            world.checker.polled(topic, index, position.offset, next);
+            position.pass_to(next, ticket);
         }
     }
 }

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod auditor;
 pub mod consumer;
+pub mod janitor;
 pub mod member;
 pub mod producer;
 mod topics;

@@ -12,7 +12,7 @@ use klamm_protocol::{ErrorCode, Records, Uuid};
 
 use super::topics::{TopicInfo, all_topics};
 use super::{Asked, Client, Lost};
-use crate::checker::{Sent, Ticket, Value};
+use crate::checker::{Sent, Ticket, Value, key_of};
 
 /// What the broker keeps of a producer: so many batches may be under way.
 const MOST_IN_FLIGHT: usize = 5;
@@ -145,6 +145,7 @@ fn make(client: &Client, target: Target, identity: Option<&mut Identity>) -> Pen
         *next += i32::try_from(count).expect("few records");
     }
     let mut values = Vec::new();
+    let compacted = world.checker.promise(target.topic).compacted;
     for _ in 0..count {
         let value = world.checker.send(sent);
         let filler = match world.random.below(20) {
@@ -154,7 +155,8 @@ fn make(client: &Client, target: Target, identity: Option<&mut Identity>) -> Pen
         let mut bytes = value.to_be_bytes().to_vec();
         bytes.resize(8 + filler, value as u8);
         let timestamp_ms = world.unix_ms();
-        batch.append(timestamp_ms, Some(&value.to_be_bytes()), Some(&bytes));
+        let key = if compacted { key_of(value) } else { value };
+        batch.append(timestamp_ms, Some(&key.to_be_bytes()), Some(&bytes));
         values.push(value);
     }
     Pending {
