@@ -10,6 +10,7 @@
 //!
 //! `KLAMM_UPDATE=1` has `document` and `oracle` write what they compare with.
 
+mod any_bytes;
 mod codecs;
 mod document;
 mod json;

@@ -1,51 +1,14 @@
 //! Any bytes are either a message or an error: no panic, no endless loop, no memory beyond a bound.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use std::path::Path;
 
 use bytes::Bytes;
-use klamm_protocol::Decoder;
 use proptest::prelude::*;
 
-use crate::codecs::{self, Codec};
+use crate::any_bytes;
+use crate::codecs;
 use crate::json::{self, Random};
 use crate::vectors;
-
-/// Most bytes that decoding may allocate: each element of an array takes at least a byte of input and at most
-/// this many of memory (twice, while an array grows); and some arrays, one in another, may have made room for
-/// elements that never came.
-const MAX_ELEMENT_BYTES: usize = 600;
-const MAX_NESTED_ARRAYS: usize = 6;
-
-fn allocation_bound(codec: &Codec, input: usize) -> usize {
-    codec.size
-        + 3 * MAX_ELEMENT_BYTES * (input + MAX_NESTED_ARRAYS * Decoder::MAX_INITIAL_CAPACITY.min(input))
-}
-
-/// The one body: what has to hold for any bytes in any version of a message.
-fn check(codec: &Codec, version: i16, input: &[u8]) {
-    let bytes = Bytes::copy_from_slice(input);
-    let before = ALLOCATED.get();
-    let decoded = (codec.decode)(bytes.clone(), version);
-    let allocated = ALLOCATED.get() - before;
-    assert!(
-        allocated <= allocation_bound(codec, input.len()),
-        "{} {version} allocates {allocated} bytes for {}",
-        codec.name(),
-        json::hex(input)
-    );
-    if decoded.is_ok() {
-        let (written, _) = (codec.round_trip)(bytes, version).expect("it decoded before");
-        let (again, left) = (codec.round_trip)(written.clone(), version).expect("we wrote it");
-        assert_eq!(
-            (again, left),
-            (written, 0),
-            "{} {version}: {}",
-            codec.name(),
-            json::hex(input)
-        );
-    }
-}
 
 #[test]
 fn vectors_with_flipped_bytes_are_messages_or_errors() {
@@ -63,7 +26,7 @@ fn vectors_with_flipped_bytes_are_messages_or_errors() {
                         [usize::try_from(random.below(5)).unwrap()];
                 }
             }
-            check(codec, version, &bytes);
+            any_bytes::message(codec, version, &bytes);
         }
     });
 }
@@ -88,7 +51,7 @@ fn random_messages_come_back() {
             for seed in 0..10 {
                 let value = json::random(codec.schema, version, &mut Random(seed));
                 let bytes = json::write(codec.schema, version, &value);
-                check(&codec, version, &bytes);
+                any_bytes::message(&codec, version, &bytes);
                 assert!(
                     (codec.decode)(bytes, version).is_ok(),
                     "{} {version}, seed {seed}: {value}",
@@ -106,39 +69,100 @@ proptest! {
     fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         for codec in codecs::all() {
             for version in codec.schema.versions.iter() {
-                check(&codec, version, &bytes);
+                any_bytes::message(&codec, version, &bytes);
             }
         }
     }
 }
 
-/// Counts what each thread allocates, so that bounds on memory can be tested.
-struct Counting;
-
-thread_local! {
-    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
+/// One line of a corpus is one input, in hexadecimal.
+#[test]
+fn what_fuzzing_found_interesting_still_holds() {
+    let codecs = codecs::all();
+    let bodies: [(&str, &dyn Fn(&[u8])); 3] = [
+        ("message", &|input| any_bytes::message_of(&codecs, input)),
+        ("record_batches", &any_bytes::record_batches),
+        ("message_set", &any_bytes::message_set),
+    ];
+    for (name, body) in bodies {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../fuzz/corpus/{name}.txt"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert!(!text.is_empty(), "{} is empty", path.display());
+        for line in text.lines() {
+            body(&json::from_hex(line));
+        }
+    }
 }
 
-#[global_allocator]
-static COUNTING: Counting = Counting;
+/// A batch head, with a count and a codec that are likely, and records that may be some.
+fn batch() -> impl Strategy<Value = Vec<u8>> {
+    let head = prop::collection::vec(any::<u8>(), 62);
+    let record = prop::collection::vec(prop_oneof![0u8..12, any::<u8>()], 1..40);
+    (head, 0i32..4, prop::collection::vec(record, 0..4)).prop_map(|(mut bytes, count, records)| {
+        // The first byte tells the body what to mend; attributes and deltas would hardly ever be right by chance.
+        bytes[0] |= 1;
+        bytes[22] = 0;
+        bytes[58..62].copy_from_slice(&count.to_be_bytes());
+        bytes[24..28].copy_from_slice(&(count - 1).to_be_bytes());
+        for record in records {
+            bytes.push(u8::try_from(record.len() * 2).unwrap());
+            bytes.extend(record);
+        }
+        bytes
+    })
+}
 
-// SAFETY: everything is left to the system's allocator; counting touches a thread-local number that needs no
-// allocation of its own.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.set(ALLOCATED.get() + layout.size());
-        // SAFETY: the caller's promises are handed on.
-        unsafe { System.alloc(layout) }
+/// Messages whose sizes are right, with keys and values that mostly are.
+fn set() -> impl Strategy<Value = Vec<u8>> {
+    let field = prop::option::of(prop::collection::vec(any::<u8>(), 0..20));
+    let message = (
+        any::<i64>(),
+        0u8..3,
+        0u8..9,
+        any::<i64>(),
+        field.clone(),
+        field,
+        0..9,
+    );
+    (any::<u8>(), prop::collection::vec(message, 0..5)).prop_map(|(how, messages)| {
+        let mut bytes = vec![how];
+        for (offset, magic, attributes, timestamp_ms, key, value, cut) in messages {
+            let mut message = vec![0, 0, 0, 0, magic, attributes & 8];
+            if magic == 1 {
+                message.extend(timestamp_ms.to_be_bytes());
+            }
+            for field in [key, value] {
+                let length = field
+                    .as_ref()
+                    .map_or(-1, |field| i32::try_from(field.len()).unwrap());
+                message.extend(length.to_be_bytes());
+                message.extend(field.unwrap_or_default());
+            }
+            message.truncate(message.len() - if cut == 0 { 1 } else { 0 });
+            bytes.extend(offset.to_be_bytes());
+            bytes.extend(i32::try_from(message.len()).unwrap().to_be_bytes());
+            bytes.extend(message);
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_record_batches_or_an_error(bytes in prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..300),
+        batch(),
+    ]) {
+        any_bytes::record_batches(&bytes);
     }
 
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are handed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATED.set(ALLOCATED.get() + size);
-        // SAFETY: the caller's promises are handed on.
-        unsafe { System.realloc(pointer, layout, size) }
+    #[test]
+    fn any_bytes_are_a_message_set_or_an_error(bytes in prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..300),
+        set(),
+    ]) {
+        any_bytes::message_set(&bytes);
     }
 }
