@@ -236,7 +236,7 @@ impl RecordIter {
             offset_delta: fields.offset_delta,
             timestamp_ms: self
                 .append_time_ms
-                .unwrap_or(self.base_timestamp_ms.saturating_add(fields.timestamp_delta)),
+                .unwrap_or(self.base_timestamp_ms.wrapping_add(fields.timestamp_delta)),
             key: fields.key.map(share),
             value: fields.value.map(share),
             headers,

@@ -221,7 +221,7 @@ impl Batch {
             if rules.key_required && fields.key.is_none() {
                 return Err(ProducedError::NoKey { index });
             }
-            max_timestamp_ms = max_timestamp_ms.max(base_timestamp_ms.saturating_add(fields.timestamp_delta));
+            max_timestamp_ms = max_timestamp_ms.max(base_timestamp_ms.wrapping_add(fields.timestamp_delta));
             index += 1;
         }
         Ok(max_timestamp_ms)

@@ -191,13 +191,8 @@ fn one_set(set: &Bytes) {
     // Around a small record there is more in the old formats.
     let Ok(down) = down else { return };
     let again = legacy::read(down, 2 * INFLATE_LIMIT_BYTES).expect("we wrote it");
-    let without_offset = |message: &legacy::Message| {
-        (
-            message.timestamp_ms.max(-1),
-            message.key.clone(),
-            message.value.clone(),
-        )
-    };
+    let without_offset =
+        |message: &legacy::Message| (message.timestamp_ms, message.key.clone(), message.value.clone());
     assert!(
         again
             .iter()
