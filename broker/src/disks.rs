@@ -11,12 +11,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use klamm_storage::log_dir::{FoundLog, LogDir};
+use klamm_storage::sys::is_no_room;
 use klamm_storage::{LaneDone, Log, LogKey};
 
 use crate::LaneId;
-use crate::job::{Job, OpenLog, WriteCheckpoints};
+use crate::job::{Job, OpenLog, RemoveLog, WriteCheckpoints};
 use crate::node::Node;
 use crate::partitions::Slot;
+use crate::room::Room;
 
 /// Topic and partition: what a log's directory is called.
 pub(crate) type LogName = (String, i32);
@@ -45,13 +47,21 @@ pub(crate) struct Disk {
     unclaimed: BTreeSet<LogName>,
     /// Logs that cannot be created yet, because another one had their name.
     held: Vec<OpenLog>,
+    /// How much room there is; see [`crate::room`].
+    pub room: Room,
+    /// A job looks after it.
+    pub looking: bool,
+    /// Logs that have something to do that found no room.
+    pub waiting: BTreeSet<LogKey>,
+    /// Logs that could not be opened for want of room.
+    pub postponed: Vec<OpenLog>,
 }
 
 /// A log that is being removed.
 pub(crate) struct Removing {
     lane: LaneId,
     name: LogName,
-    log: Log,
+    pub log: Log,
 }
 
 /// What the checkpoints say about one log; 0 where they say nothing.
@@ -97,13 +107,26 @@ impl Disk {
             writing: false,
             unclaimed: BTreeSet::new(),
             held: Vec::new(),
+            room: Room::Ample { held: false },
+            looking: false,
+            waiting: BTreeSet::new(),
+            postponed: Vec::new(),
         }
     }
 
-    /// A log is open, or cannot be: from now on it speaks for itself.
-    pub fn opened(&mut self, name: &LogName) {
-        self.unopened.remove(name);
+    /// Nobody works on the directory of this log any more. One that is open speaks for itself from now on. Of one
+    /// that is not, the checkpoints go on to say what they said: how much of it was durable must not be forgotten
+    /// only because it is damaged.
+    pub fn opened(&mut self, name: &LogName, is_open: bool) {
         self.taken.remove(name);
+        if is_open {
+            self.unopened.remove(name);
+        }
+    }
+
+    /// A log goes out of service: the checkpoints go on to say this of it.
+    pub fn closed(&mut self, name: LogName, points: Points) {
+        self.unopened.insert(name, points);
     }
 
     /// A log lies there, whoever it belongs to.
@@ -185,13 +208,39 @@ impl Node {
         };
         let lane = removing.lane;
         let progress = removing.log.on_done(done, self.out.lane(lane));
-        if removing.log.is_deleted() || removing.log.is_offline() {
+        let offline = removing.log.offline_reason().map(str::to_owned);
+        if removing.log.is_deleted() || offline.is_some() {
             self.release(lane, &removing.name);
         } else {
             self.removing.insert(key, removing);
         }
-        if progress.offline {
-            self.on_disk_failed(lane);
+        if progress.no_room {
+            self.on_put_off(lane, key);
+        }
+        if let Some(reason) = offline.filter(|_| progress.offline) {
+            self.on_disk_failed(lane, &reason);
+        }
+    }
+
+    /// Removes the files of a log that is not open, because it is damaged or there was no room to open it.
+    pub(crate) fn remove_unopened(&mut self, key: LogKey, lane: LaneId, name: LogName) {
+        let disk = self.disk_mut(lane);
+        disk.postponed.retain(|job| job.key != key);
+        if let Some(dir) = disk.dir.clone().filter(|_| !disk.failed) {
+            disk.unopened.remove(&name);
+            disk.stale.insert(name.clone());
+            disk.taken.insert(name.clone());
+            self.push_job(Job::RemoveLog(RemoveLog { lane, dir, name, key }));
+        }
+    }
+
+    /// The files of a log that was not open are gone, or cannot be removed.
+    pub(crate) fn on_log_removed(&mut self, lane: LaneId, name: &LogName, result: io::Result<()>) {
+        self.release(lane, name);
+        match result {
+            Err(error) if is_no_room(&error) => self.on_no_room(lane),
+            Err(error) => self.on_disk_failed(lane, &error.to_string()),
+            Ok(()) => {}
         }
     }
 
@@ -206,10 +255,9 @@ impl Node {
                 disk.stale.insert(name);
                 self.release_held(lane);
             }
-            Err(error) => {
-                tracing::error!(path = %log.path.display(), %error, "a log cannot be put aside");
-                self.on_disk_failed(lane);
-            }
+            // The next start tries again.
+            Err(error) if is_no_room(&error) => self.on_no_room(lane),
+            Err(error) => self.on_disk_failed(lane, &format!("{}: {error}", log.path.display())),
         }
     }
 
@@ -229,11 +277,7 @@ impl Node {
             if let Slot::Online(partition) = slot
                 && partition.lane == lane
             {
-                let points = Points {
-                    recovery_point: partition.log.recovery_point(),
-                    log_start_offset: partition.log.log_start_offset(),
-                    high_watermark: partition.high_watermark(),
-                };
+                let points = partition.points();
                 if partition.log.is_recovery_bounded() {
                     bounded.push((*key, points.recovery_point));
                 }
@@ -259,7 +303,7 @@ impl Node {
     pub(crate) fn on_checkpointed(&mut self, lane: LaneId, result: io::Result<Vec<(LogKey, i64)>>) {
         let disk = self.disk_mut(lane);
         disk.writing = false;
-        disk.clearing.clear();
+        let mut cleared = std::mem::take(&mut disk.clearing);
         match result {
             Ok(bounded) => {
                 for (key, recovery_point) in bounded {
@@ -269,10 +313,11 @@ impl Node {
                 }
                 self.release_held(lane);
             }
-            Err(error) => {
-                tracing::error!(dir = %disk.path.display(), %error, "the checkpoints cannot be written");
-                self.on_disk_failed(lane);
+            Err(error) if is_no_room(&error) => {
+                disk.stale.append(&mut cleared);
+                self.on_no_room(lane);
             }
+            Err(error) => self.on_disk_failed(lane, &format!("checkpoints: {error}")),
         }
         self.go_on_stopping();
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use klamm_protocol::Str;
 use klamm_storage::checkpoint::Offsets;
 use klamm_storage::log_dir::{Checkpoint, FoundLog, LogDir};
-use klamm_storage::sys::Fs;
+use klamm_storage::sys::{Fs, is_no_room};
 use klamm_storage::{
     CompactJob, Compacted, Extents, Log, LogKey, LookupJob, OpenError, OpenOptions, ReadError, ReadJob,
 };
@@ -34,6 +34,12 @@ pub enum Job {
     Compact(CompactLog),
     /// Put aside a log that no topic owns.
     SetStray(LaneId, Arc<LogDir>, FoundLog),
+    /// Remove a log that is not open.
+    RemoveLog(RemoveLog),
+    /// Look whether a directory is still there, and has room.
+    LookAfter(LookAfter),
+    /// Give back the reserve of a directory, but for so many bytes.
+    GiveReserve(LaneId, Arc<LogDir>, u64),
 }
 
 /// See [`Job::OpenLog`].
@@ -42,6 +48,31 @@ pub struct OpenLog {
     pub(crate) name: LogName,
     pub(crate) lane: LaneId,
     pub(crate) options: OpenOptions,
+}
+
+/// See [`Job::RemoveLog`].
+pub struct RemoveLog {
+    pub(crate) lane: LaneId,
+    pub(crate) dir: Arc<LogDir>,
+    pub(crate) name: LogName,
+    pub(crate) key: LogKey,
+}
+
+/// See [`Job::LookAfter`].
+pub struct LookAfter {
+    pub(crate) lane: LaneId,
+    pub(crate) dir: Arc<LogDir>,
+    /// What is to be taken of the disk, if there is room.
+    pub(crate) reserve: Option<Reserve>,
+}
+
+/// Bytes that are kept back on a disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reserve {
+    /// So many are.
+    pub held: u64,
+    /// So many are to be.
+    pub wanted: u64,
 }
 
 /// See [`Job::Compact`].
@@ -103,6 +134,12 @@ pub enum JobDone {
     Compacted(LogKey, io::Result<Compacted>),
     /// A log that no topic owns was put aside, or could not be.
     PutAside(LaneId, FoundLog, io::Result<()>),
+    /// The files of a log are gone, or could not be removed.
+    LogRemoved(LaneId, LogName, io::Result<()>),
+    /// A directory was looked after. Whether its reserve is taken, where that was asked for.
+    LookedAfter(LaneId, Option<bool>, io::Result<()>),
+    /// Part of a reserve was given back.
+    ReserveGiven(LaneId, io::Result<()>),
     /// Something that nobody waits for was done, or could not be.
     Done(LaneId, io::Result<()>),
 }
@@ -120,12 +157,24 @@ pub struct Opened {
     pub(crate) name: LogName,
     pub(crate) lane: LaneId,
     pub(crate) result: Result<Log, OpenError>,
+    /// The job, where it can be done as soon as there is room.
+    pub(crate) postponed: Option<OpenLog>,
 }
 
 /// See [`JobDone::Read`].
 pub struct ReadDone {
     pub(crate) id: u64,
     pub(crate) results: Vec<Result<Extents, ReadFailure>>,
+    pub(crate) troubles: Vec<(LogKey, Trouble)>,
+}
+
+/// What a read has found out about a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It is damaged; where, and how.
+    Damaged(String),
+    /// Its disk does not give what lies there.
+    Disk(String),
 }
 
 /// Why nothing was read.
@@ -138,11 +187,15 @@ pub(crate) enum ReadFailure {
 }
 
 impl ReadFailure {
-    fn of(error: &ReadError) -> ReadFailure {
-        if matches!(error, ReadError::Gone) {
-            return ReadFailure::Gone;
+    fn of(error: &ReadError, key: LogKey, troubles: &mut Vec<(LogKey, Trouble)>) -> ReadFailure {
+        match error {
+            ReadError::Gone => return ReadFailure::Gone,
+            ReadError::Damaged { .. } => troubles.push((key, Trouble::Damaged(error.to_string()))),
+            // Some other time there may be a descriptor.
+            ReadError::Io(io) if is_no_room(io) => {}
+            ReadError::Io(_) => troubles.push((key, Trouble::Disk(error.to_string()))),
+            ReadError::OutOfRange { .. } | ReadError::Offline(_) => {}
         }
-        tracing::error!(%error, "reading a log failed");
         ReadFailure::Disk
     }
 }
@@ -151,6 +204,7 @@ impl ReadFailure {
 pub struct LookUpDone {
     pub(crate) id: u64,
     pub(crate) results: Vec<Result<FoundOffset, ReadFailure>>,
+    pub(crate) troubles: Vec<(LogKey, Trouble)>,
 }
 
 /// An offset, and the timestamp and leader epoch of its record; -1 for what is not there.
@@ -207,6 +261,9 @@ impl Job {
             | Job::Prepare(PrepareBatches { lane, .. })
             | Job::WriteCheckpoints(WriteCheckpoints { lane, .. })
             | Job::Compact(CompactLog { lane, .. })
+            | Job::RemoveLog(RemoveLog { lane, .. })
+            | Job::LookAfter(LookAfter { lane, .. })
+            | Job::GiveReserve(lane, ..)
             | Job::Identify(lane, ..)
             | Job::SetStray(lane, ..) => *lane,
         }
@@ -216,32 +273,42 @@ impl Job {
     pub fn run(self, fs: &Arc<dyn Fs>) -> JobDone {
         match self {
             Job::OpenLog(job) => {
-                let result = Log::open(fs, job.options);
+                let result = Log::open(fs, job.options.clone());
                 JobDone::Opened(Box::new(Opened {
                     key: job.key,
-                    name: job.name,
+                    name: job.name.clone(),
                     lane: job.lane,
+                    postponed: matches!(&result, Err(error) if error.is_no_room()).then_some(job),
                     result,
                 }))
             }
             Job::Read(job) => {
+                let mut troubles = Vec::new();
                 let reads = job.reads.into_iter();
-                let results = reads.map(|read| read.run().map_err(|error| ReadFailure::of(&error)));
+                let results = reads.map(|read| {
+                    let key = read.key();
+                    read.run()
+                        .map_err(|error| ReadFailure::of(&error, key, &mut troubles))
+                });
                 JobDone::Read(ReadDone {
                     id: job.id,
                     results: results.collect(),
+                    troubles,
                 })
             }
             Job::LookUp(job) => {
+                let mut troubles = Vec::new();
                 let results = job.lookups.into_iter().map(|lookup| {
+                    let key = lookup.key();
                     lookup
                         .run()
                         .map(FoundOffset::from)
-                        .map_err(|error| ReadFailure::of(&error))
+                        .map_err(|error| ReadFailure::of(&error, key, &mut troubles))
                 });
                 JobDone::LookedUp(LookUpDone {
                     id: job.id,
                     results: results.collect(),
+                    troubles,
                 })
             }
             Job::Prepare(job) => JobDone::Prepared(PrepareDone {
@@ -256,6 +323,23 @@ impl Job {
                 let result = dir.set_stray(&log).map(drop);
                 JobDone::PutAside(lane, log, result)
             }
+            Job::RemoveLog(job) => {
+                let result = job.dir.remove_log(&job.name.0, job.key);
+                JobDone::LogRemoved(job.lane, job.name, result)
+            }
+            Job::LookAfter(job) => {
+                let looked = job.dir.check().and_then(|()| {
+                    let reserve = job.reserve;
+                    reserve
+                        .map(|reserve| job.dir.take_reserve(reserve.held, reserve.wanted))
+                        .transpose()
+                });
+                match looked {
+                    Ok(taken) => JobDone::LookedAfter(job.lane, taken, Ok(())),
+                    Err(error) => JobDone::LookedAfter(job.lane, None, Err(error)),
+                }
+            }
+            Job::GiveReserve(lane, dir, bytes) => JobDone::ReserveGiven(lane, dir.reduce_reserve(bytes)),
         }
     }
 }

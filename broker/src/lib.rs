@@ -23,6 +23,7 @@ mod partitions;
 mod preparation;
 mod random;
 mod replicas;
+mod room;
 pub mod router;
 mod rules;
 mod schedule;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use klamm_consensus::{ControllerRequest, ControllerResponse};
 use klamm_protocol::{ErrorCode, Str};
 use klamm_storage::log_dir::LogDir;
-use klamm_storage::{Extents, LaneDone, LaneJob, LogKey, OpenFiles, Tail};
+use klamm_storage::sys::is_no_room;
+use klamm_storage::{Extents, LaneDone, LaneError, LaneJob, LogKey, OpenFiles, Tail};
 
 use crate::api::init_producer_id::ProducerIds;
 use crate::api::{self, Caller, fetch, produce};
@@ -157,11 +158,13 @@ impl Node {
             Event::Lane(lane, dones) => self.on_lane(lane, dones),
             Event::Job(JobDone::Opened(opened)) => self.on_opened(*opened),
             Event::Job(JobDone::Read(done)) => {
+                self.on_read_troubles(done.troubles);
                 if let Some(then) = self.reads.remove(&done.id) {
                     then(self, done.results);
                 }
             }
             Event::Job(JobDone::LookedUp(done)) => {
+                self.on_read_troubles(done.troubles);
                 if let Some(then) = self.lookups.remove(&done.id) {
                     then(self, done.results);
                 }
@@ -172,12 +175,16 @@ impl Node {
             Event::Job(JobDone::Checkpointed(lane, result)) => self.on_checkpointed(lane, result),
             Event::Job(JobDone::Compacted(key, result)) => self.on_compacted(key, result),
             Event::Job(JobDone::PutAside(lane, log, result)) => self.on_put_aside(lane, &log, result),
-            Event::Job(JobDone::Done(lane, result)) => {
-                if let Err(error) = result {
-                    tracing::error!(%error, "a log directory cannot be written");
-                    self.on_disk_failed(lane);
-                }
+            Event::Job(JobDone::LogRemoved(lane, name, result)) => self.on_log_removed(lane, &name, result),
+            Event::Job(JobDone::LookedAfter(lane, taken, result)) => {
+                self.on_looked_after(lane, taken, result);
             }
+            Event::Job(JobDone::ReserveGiven(lane, result)) => self.on_reserve_given(lane, result),
+            Event::Job(JobDone::Done(lane, result)) => match result {
+                Err(error) if is_no_room(&error) => self.on_no_room(lane),
+                Err(error) => self.on_disk_failed(lane, &error.to_string()),
+                Ok(()) => {}
+            },
             Event::Tick => self.on_tick(),
             Event::Shutdown => self.on_shutdown(),
         }
@@ -208,6 +215,9 @@ impl Node {
     fn on_lane(&mut self, lane: LaneId, dones: Vec<LaneDone>) {
         for done in dones {
             if lane == LaneId::METADATA {
+                if matches!(done.error(), Some(LaneError::NoRoom(_))) {
+                    self.on_metadata_no_room();
+                }
                 self.cluster.on_done(done);
                 continue;
             }
@@ -226,8 +236,11 @@ impl Node {
             if let Some(advanced) = changed.advanced {
                 self.on_advanced(key, advanced);
             }
-            if changed.offline {
-                self.on_disk_failed(lane);
+            if changed.no_room {
+                self.on_put_off(lane, key);
+            }
+            if let Some(reason) = changed.offline {
+                self.on_disk_failed(lane, &reason);
             }
             self.on_maybe_closed(key);
         }

@@ -17,6 +17,7 @@ use klamm_storage::{
 use crate::LaneId;
 use crate::api::produce::Rejected;
 use crate::config::{TimestampType, TopicConfig};
+use crate::disks::{LogName, Points};
 
 pub(crate) struct Partition {
     /// The topic's name, for messages.
@@ -46,13 +47,15 @@ pub(crate) struct Placed {
 }
 
 /// What a lane's report has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Changed {
     pub advanced: Option<Advanced>,
     /// Appends from this offset on failed; their offsets will be given out again.
     pub lost_from: Option<i64>,
-    /// The disk failed under the log.
-    pub offline: bool,
+    /// The disk had no room for something.
+    pub no_room: bool,
+    /// The disk failed under the log, for this reason.
+    pub offline: Option<String>,
 }
 
 /// How far the high watermark went.
@@ -203,8 +206,12 @@ impl Partition {
     /// Takes a lane's report; returns what changed by it.
     pub fn on_done(&mut self, done: LaneDone, jobs: &mut Vec<LaneJob>) -> Changed {
         let Progress {
-            lost_from, offline, ..
+            lost_from,
+            offline,
+            no_room,
+            ..
         } = self.log.on_done(done, jobs);
+        let offline = self.log.offline_reason().filter(|_| offline).map(str::to_owned);
         if let Some(lost_from) = lost_from {
             while self
                 .unacknowledged
@@ -217,6 +224,7 @@ impl Partition {
         Changed {
             advanced: self.advance(),
             lost_from,
+            no_room,
             offline,
         }
     }
@@ -243,6 +251,20 @@ impl Partition {
             high_watermark: acknowledged,
             bytes,
         })
+    }
+
+    /// What checkpoints are to say of it.
+    pub fn points(&self) -> Points {
+        Points {
+            recovery_point: self.log.recovery_point(),
+            log_start_offset: self.log.log_start_offset(),
+            high_watermark: self.high_watermark,
+        }
+    }
+
+    /// What its log's directory is called.
+    pub fn log_name(&self, key: LogKey) -> LogName {
+        (self.topic.to_string(), key.partition)
     }
 
     /// Reads for a consumer, up to `bound`.

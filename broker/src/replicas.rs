@@ -9,18 +9,22 @@ use std::sync::Arc;
 use klamm_consensus::{ConfigResource, MetadataDelta, MetadataImage, Topic};
 use klamm_protocol::ErrorCode;
 use klamm_protocol::ids::{BrokerId, TopicId};
-use klamm_storage::{LogConfig, LogKey, OpenOptions};
+use klamm_storage::{LogConfig, LogKey, OpenError, OpenOptions};
 
 use crate::cluster::CONSUMER_OFFSETS;
 use crate::config::TopicConfig;
 use crate::disks::Points;
 use crate::groups;
-use crate::job::{Job, OpenLog, Opened};
+use crate::job::{Job, OpenLog, Opened, Trouble};
 use crate::node::{Effect, Node, Phase, Waiter};
 use crate::partition::Partition;
 use crate::partitions::Slot;
 use crate::waiting::Patience;
 use crate::{LaneId, partition};
+
+/// What is said of a log that cannot be trusted.
+const OUT_OF_SERVICE: &str = "the log is damaged, and its partition out of service: restore its directory from a copy, \
+                              or delete the topic";
 
 impl Node {
     /// Follows the metadata from one image to the next.
@@ -90,7 +94,7 @@ impl Node {
                 .disks
                 .iter()
                 .filter(|disk| !disk.failed)
-                .min_by_key(|disk| disk.partitions)
+                .min_by_key(|disk| (!disk.room.is_ample(), disk.partitions))
             {
                 Some(disk) => disk.lane,
                 None => return self.partitions.insert(key, Slot::Failed(LaneId::METADATA)),
@@ -165,14 +169,15 @@ impl Node {
             name,
             lane,
             result,
+            postponed,
         }: Opened,
     ) {
-        self.disk_mut(lane).opened(&name);
+        self.disk_mut(lane).opened(&name, result.is_ok());
         let Some(Slot::Opening(_)) = self.partitions.get(&key) else {
             // Deleted while it was being opened.
             match result {
                 Ok(log) => self.delete_log(key, lane, name, log),
-                Err(_) => self.release(lane, &name),
+                Err(_) => self.remove_unopened(key, lane, name),
             }
             return self.go_on_stopping();
         };
@@ -203,14 +208,49 @@ impl Node {
             }
             (Ok(_), None) => unreachable!("a partition that is being opened is in the image"),
             (Err(error), _) => {
-                let name = topic.as_ref().map_or("", |topic| &topic.name);
-                tracing::error!(partition = %partition::name(name, key), %error, "the log cannot be opened");
-                self.partitions.insert(key, Slot::Failed(lane));
-                self.not_served(key);
-                self.abandon(key, ErrorCode::KAFKA_STORAGE_ERROR);
+                self.take_out_of_service(key, lane);
+                match (error, postponed) {
+                    (_, Some(job)) => {
+                        self.disk_mut(lane).postponed.push(job);
+                        self.on_no_room(lane);
+                    }
+                    (error @ OpenError::Io { .. }, None) => self.on_disk_failed(lane, &error.to_string()),
+                    (error, None) => {
+                        let name = topic.as_ref().map_or("", |topic| &topic.name);
+                        tracing::error!(partition = %partition::name(name, key), %error, OUT_OF_SERVICE);
+                    }
+                }
             }
         }
         self.go_on_stopping();
+    }
+
+    /// A partition stops serving; everything else goes on.
+    fn take_out_of_service(&mut self, key: LogKey, lane: LaneId) {
+        self.partitions.insert(key, Slot::Failed(lane));
+        self.not_served(key);
+        self.abandon(key, ErrorCode::KAFKA_STORAGE_ERROR);
+        self.on_maybe_closed(key);
+    }
+
+    /// What reads have found out about logs and disks.
+    pub(crate) fn on_read_troubles(&mut self, troubles: Vec<(LogKey, Trouble)>) {
+        for (key, trouble) in troubles {
+            let Some(Slot::Online(partition)) = self.partitions.get(&key) else {
+                continue;
+            };
+            let lane = partition.lane;
+            match trouble {
+                Trouble::Disk(reason) => self.on_disk_failed(lane, &reason),
+                Trouble::Damaged(error) => {
+                    let partition_name = partition::name(&partition.topic, key);
+                    tracing::error!(partition = %partition_name, %error, OUT_OF_SERVICE);
+                    let (name, points) = (partition.log_name(key), partition.points());
+                    self.disk_mut(lane).closed(name, points);
+                    self.take_out_of_service(key, lane);
+                }
+            }
+        }
     }
 
     /// A partition is not served here any more, nor are the groups in it.
@@ -234,10 +274,12 @@ impl Node {
                     self.delete_log(key, partition.lane, name, partition.log);
                 }
                 // What is being opened is removed when it comes.
-                Some(Slot::Opening(lane) | Slot::Failed(lane)) => {
-                    if let Some(disk) = self.disks.iter_mut().find(|disk| disk.lane == lane) {
-                        disk.partitions -= 1;
-                    }
+                Some(Slot::Opening(lane)) => self.disk_mut(lane).partitions -= 1,
+                // It never had a place.
+                Some(Slot::Failed(LaneId::METADATA)) => {}
+                Some(Slot::Failed(lane)) => {
+                    self.disk_mut(lane).partitions -= 1;
+                    self.remove_unopened(key, lane, (topic.name.to_string(), index));
                 }
                 None => continue,
             }
@@ -248,16 +290,29 @@ impl Node {
     }
 
     /// A disk does not do what it should: all that lies on it stops serving, and nothing else.
-    pub(crate) fn on_disk_failed(&mut self, lane: LaneId) {
+    ///
+    /// The process cannot go on without the directory of the metadata log, and has nothing to do without any.
+    pub(crate) fn on_disk_failed(&mut self, lane: LaneId, reason: &str) {
         let disk = self.disk_mut(lane);
         if std::mem::replace(&mut disk.failed, true) {
             return;
         }
-        tracing::error!(dir = %disk.path.display(), "the log directory failed");
+        let (dir, path) = (disk.path.display().to_string(), disk.path.clone());
+        if path == self.config.metadata_log_dir {
+            let why = format!("the log directory {dir}, which holds the metadata log, failed: {reason}");
+            self.push(Effect::Failed(why));
+        } else if self.disks.iter().all(|disk| disk.failed) {
+            let why = format!("the last of the log directories, {dir}, failed: {reason}");
+            self.push(Effect::Failed(why));
+        } else {
+            tracing::error!(
+                dir,
+                reason,
+                "the log directory failed: what lies in it is out of service"
+            );
+        }
         for key in self.take_held(lane) {
-            self.partitions.insert(key, Slot::Failed(lane));
-            self.not_served(key);
-            self.abandon(key, ErrorCode::KAFKA_STORAGE_ERROR);
+            self.take_out_of_service(key, lane);
         }
         let keys: Vec<LogKey> = self
             .partitions
@@ -266,10 +321,7 @@ impl Node {
             .map(|(key, _)| *key)
             .collect();
         for key in keys {
-            self.partitions.insert(key, Slot::Failed(lane));
-            self.not_served(key);
-            self.abandon(key, ErrorCode::KAFKA_STORAGE_ERROR);
-            self.on_maybe_closed(key);
+            self.take_out_of_service(key, lane);
         }
         self.go_on_stopping();
     }

@@ -5,8 +5,10 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use klamm_storage::sys::is_no_room;
 use klamm_storage::{Compacted, LogKey};
 
+use crate::LaneId;
 use crate::groups;
 use crate::job::{CompactLog, Job};
 use crate::node::Node;
@@ -32,6 +34,8 @@ pub(crate) struct Schedule {
     /// The partition behind which a sweep goes on; `None` at its beginning.
     swept: Option<LogKey>,
     checkpoint_ms: u64,
+    /// When to look after the log directories.
+    disks_ms: u64,
     /// The log that is being compacted.
     compacting: Option<LogKey>,
     /// Partitions with records that have to be synced by then.
@@ -46,6 +50,7 @@ impl Schedule {
             sweep_ms: 0,
             swept: None,
             checkpoint_ms: 0,
+            disks_ms: 0,
             compacting: None,
             flushes: BTreeSet::new(),
         }
@@ -57,8 +62,14 @@ impl Schedule {
             self.raft_ms
                 .min(self.sweep_ms)
                 .min(self.checkpoint_ms)
+                .min(self.disks_ms)
                 .min(flush_ms),
         )
+    }
+
+    /// The log directories want to be looked after by then.
+    pub fn look_after_disks_at(&mut self, at_ms: u64) {
+        self.disks_ms = self.disks_ms.min(at_ms);
     }
 
     /// A partition was appended to: where its topic has `flush.ms`, a sync becomes due.
@@ -89,6 +100,9 @@ impl Node {
                 partition.log.flush(self.out.lane(partition.lane));
             }
         }
+        if self.schedule.disks_ms <= now_ms {
+            self.schedule.disks_ms = self.look_after_disks();
+        }
         if self.schedule.sweep_ms <= now_ms {
             self.sweep();
         }
@@ -112,6 +126,9 @@ impl Node {
         };
         self.schedule.sweep_ms = self.now.elapsed_ms + pause_ms;
         self.schedule.swept = if done { None } else { keys.last().copied() };
+        // Compaction takes room before it gives any.
+        let short = self.disks.iter().filter(|disk| !disk.room.is_ample());
+        let short: Vec<LaneId> = short.map(|disk| disk.lane).collect();
         for key in keys {
             let Some(Slot::Online(partition)) = self.partitions.get_mut(&key) else {
                 continue;
@@ -119,6 +136,7 @@ impl Node {
             let jobs = self.out.lane(partition.lane);
             partition.retain(self.now.unix_ms, jobs);
             if self.schedule.compacting.is_none()
+                && !short.contains(&partition.lane)
                 && let Some(job) = partition.compact(self.now.unix_ms, COMPACTION_BYTES)
             {
                 self.schedule.compacting = Some(key);
@@ -140,8 +158,20 @@ impl Node {
                 partition.log.on_compacted(compacted, jobs);
             }
             Err(error) => {
-                tracing::error!(%key, %error, "compacting a log failed");
-                partition.log.on_compaction_failed();
+                let damaged = error.kind() == io::ErrorKind::InvalidData;
+                partition.log.on_compaction_failed(damaged);
+                let (lane, name) = (partition.lane, crate::partition::name(&partition.topic, key));
+                match error.kind() {
+                    io::ErrorKind::InvalidData => {
+                        tracing::error!(partition = %name, %error, "the log is damaged, and is not compacted any more");
+                    }
+                    // Retention was quicker.
+                    io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => {}
+                    _ if is_no_room(&error) => {
+                        tracing::warn!(partition = %name, %error, "no room to compact the log");
+                    }
+                    _ => self.on_disk_failed(lane, &error.to_string()),
+                }
             }
         }
     }

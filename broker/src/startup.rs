@@ -25,6 +25,7 @@ use crate::groups::Groups;
 use crate::job::Job;
 use crate::node::{Node, Phase};
 use crate::random::Random;
+use crate::room::{NO_ROOM, Room};
 use crate::rules::Rules;
 use crate::schedule::Schedule;
 use crate::waiting::{WaitForAll, WaitForBytes};
@@ -344,10 +345,19 @@ fn open_disk(
         };
         let points = read_points(&dir).map_err(io)?;
         let logs = dir.logs().map_err(io)?;
-        Ok((dir, points, logs))
+        let reserve = config.log.reserve_bytes;
+        let held = if dir.holds_reserve(reserve) { reserve } else { 0 };
+        let room = if dir.take_reserve(held, reserve).map_err(io)? {
+            Room::Ample { held: true }
+        } else {
+            // The start itself takes some room.
+            dir.reduce_reserve(0).map_err(io)?;
+            Room::Short { halves: 0 }
+        };
+        Ok((dir, points, logs, room))
     });
     match looked {
-        Ok((dir, points, logs)) => {
+        Ok((dir, points, logs, room)) => {
             let names = logs
                 .iter()
                 .map(|log| (log.topic.clone(), log.partition))
@@ -358,7 +368,11 @@ fn open_disk(
                 Found { lane, log, points }
             });
             let found = found.collect();
-            let disk = Disk::new(lane, path.to_owned(), Some(dir), points, &names);
+            let mut disk = Disk::new(lane, path.to_owned(), Some(dir), points, &names);
+            disk.room = room;
+            if !room.is_ample() {
+                tracing::error!(dir = %path.display(), "{NO_ROOM}");
+            }
             Ok((disk, found))
         }
         Err(LogDirError::Io { path: at, error }) => {

@@ -97,6 +97,7 @@ impl MetadataNode {
     /// Time goes on; to be called every 100 ms.
     pub fn tick(&mut self) {
         self.core.tick();
+        self.log.retry(&mut self.jobs);
         self.append_again();
     }
 
@@ -104,9 +105,8 @@ impl MetadataNode {
     pub fn on_done(&mut self, done: LaneDone) {
         let progress = self.log.on_done(done, &mut self.jobs);
         if progress.offline {
-            return self
-                .core
-                .fail(MetadataFailure::Log("its disk has failed".to_owned()));
+            let reason = self.log.offline_reason().unwrap_or_default().to_owned();
+            return self.core.fail(MetadataFailure::Log(reason));
         }
         if progress.acknowledged {
             self.core

@@ -66,16 +66,13 @@ impl CompactJob {
     /// Reads and writes for as long as it takes. Nothing of the log changes.
     ///
     /// # Errors
-    /// Of the disk, also for batches that cannot be read.
+    /// Of the disk. `InvalidData` when there is no batch where one should be, and no other try will find one;
+    /// `NotFound` and `UnexpectedEof` when segments went while they were read.
     pub fn run(self) -> io::Result<Compacted> {
         let compacted = self.compact();
         if compacted.is_err() {
-            // Perhaps the disk is full: what was made for nothing goes.
-            for extent in &self.segments {
-                for suffix in [LOG, INDEX, TIME_INDEX] {
-                    let _ = self.fs.remove(&cleaned(&extent.segment, suffix));
-                }
-            }
+            // Perhaps the disk is full.
+            remove_cleaned(&*self.fs, self.segments.iter().map(|extent| &extent.segment));
         }
         compacted
     }
@@ -89,7 +86,8 @@ impl CompactJob {
             .iter()
             .filter(|extent| extent.segment.base_offset < newest.end)
         {
-            if let Some(shape) = self.clean(extent, &newest, &aborted)? {
+            let cleaned = self.clean(extent, &newest, &aborted);
+            if let Some(shape) = cleaned.map_err(|error| in_file(error, extent))? {
                 segments.push((Arc::clone(&extent.segment), shape));
             }
         }
@@ -119,7 +117,7 @@ impl CompactJob {
         for extent in &self.segments {
             let log = extent.segment.log.open(&*self.fs, Mode::Read)?;
             let mut scanner = Scanner::new(&*log, 0, extent.size, PIECE_BYTES);
-            while let Some((position, header)) = next(&mut scanner)? {
+            while let Some((position, header)) = next(&mut scanner).map_err(|error| in_file(error, extent))? {
                 if header.last_offset() < self.first_dirty {
                     continue;
                 }
@@ -130,7 +128,8 @@ impl CompactJob {
                 if header.is_control() || is_aborted(&header, aborted) {
                     continue;
                 }
-                for record in records(&scanner, position, &header)? {
+                let records = records(&scanner, position, &header);
+                for record in records.map_err(|error| in_file(error, extent))? {
                     let Some(key) = record.key else { continue };
                     let offset = header.base_offset + i64::from(record.offset_delta);
                     if let Some(known) = newest.offsets.get_mut(&key[..]) {
@@ -268,14 +267,27 @@ fn is_aborted(header: &BatchHeader, aborted: &[Aborted]) -> bool {
 fn next(scanner: &mut Scanner<'_>) -> io::Result<Option<(u64, BatchHeader)>> {
     scanner.next_header().map_err(|error| match error {
         ScanError::Io(error) => error,
-        error @ ScanError::Batch { .. } => io::Error::other(error.to_string()),
+        error @ ScanError::Batch { .. } => invalid(error.to_string()),
     })
 }
 
+fn invalid(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// Damage is told with its place.
+fn in_file(error: io::Error, extent: &Extent) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::InvalidData => invalid(format!("{}: {error}", extent.segment.log.path().display())),
+        _ => error,
+    }
+}
+
 fn records(scanner: &Scanner<'_>, position: u64, header: &BatchHeader) -> io::Result<Vec<Record>> {
-    let batch = Batch::parse(scanner.whole(position, header)?).map_err(io::Error::other)?;
-    let records = batch.records(INFLATE_LIMIT_BYTES).map_err(io::Error::other)?;
-    records.collect::<Result<_, _>>().map_err(io::Error::other)
+    let at = |error: &dyn std::error::Error| invalid(format!("at position {position}: {error}"));
+    let batch = Batch::parse(scanner.whole(position, header)?).map_err(|error| at(&error))?;
+    let records = batch.records(INFLATE_LIMIT_BYTES).map_err(|error| at(&error))?;
+    records.collect::<Result<_, _>>().map_err(|error| at(&error))
 }
 
 /// The new files of a segment, on their way.
@@ -368,12 +380,23 @@ pub(crate) struct SwapJob {
 impl SwapJob {
     /// For each segment: from the first rename on (`.log.swap`) a start of the log finishes what is left to do,
     /// making the indexes again. Before it, the old files stand.
-    pub(crate) fn swap(&self, fs: &dyn Fs) -> io::Result<()> {
-        for (segment, _) in &self.segments {
+    ///
+    /// Gives how many were put in place: all, unless the disk has no room for the names. Then the new files of the
+    /// others are gone.
+    pub(crate) fn swap(&self, fs: &dyn Fs) -> io::Result<usize> {
+        for (number, (segment, _)) in self.segments.iter().enumerate() {
+            segment.changes();
             let directory = segment.directory.path();
             let log = segment.log.path();
             let swap = directory.join(format!("{}{}", segment.log.name(), segment::SWAP));
-            fs.rename(&cleaned(segment, LOG), &swap)?;
+            match fs.rename(&cleaned(segment, LOG), &swap) {
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                    segment.settled();
+                    remove_cleaned(fs, self.segments[number..].iter().map(|(segment, _)| segment));
+                    return Ok(number);
+                }
+                renamed => renamed?,
+            }
             fs.sync_dir(&directory)?;
             for (file, suffix) in [(&segment.index, INDEX), (&segment.time_index, TIME_INDEX)] {
                 fs.rename(&cleaned(segment, suffix), &file.path())?;
@@ -383,7 +406,16 @@ impl SwapJob {
             segment.log.close();
             fs.sync_dir(&directory)?;
         }
-        Ok(())
+        Ok(self.segments.len())
+    }
+}
+
+/// What was made for nothing goes; what stays all the same goes at the next start.
+fn remove_cleaned<'a>(fs: &dyn Fs, segments: impl Iterator<Item = &'a Arc<Segment>>) {
+    for segment in segments {
+        for suffix in [LOG, INDEX, TIME_INDEX] {
+            let _ = fs.remove(&cleaned(segment, suffix));
+        }
     }
 }
 

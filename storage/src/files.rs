@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use crate::sys::{File, Fs, Mode};
@@ -58,6 +58,8 @@ pub(crate) struct Directory {
     pub(crate) open_files: Arc<OpenFiles>,
     /// Appends of this generation or an older one are refused: one before them failed.
     broken_generation: AtomicU64,
+    /// The log is being removed.
+    going: AtomicBool,
 }
 
 impl Directory {
@@ -66,7 +68,17 @@ impl Directory {
             path: RwLock::new(path),
             open_files,
             broken_generation: AtomicU64::new(0),
+            going: AtomicBool::new(false),
         }
+    }
+
+    pub(crate) fn go(&self) {
+        self.going.store(true, Ordering::Release);
+    }
+
+    /// Whether files may be missing because the log is being removed.
+    pub(crate) fn is_going(&self) -> bool {
+        self.going.load(Ordering::Acquire)
     }
 
     pub(crate) fn path(&self) -> PathBuf {

@@ -217,7 +217,7 @@ impl<'a> TimeIndex<'a> {
         })
     }
 
-    fn entry(&self, number: u64) -> io::Result<TimestampOffset> {
+    pub(crate) fn entry(&self, number: u64) -> io::Result<TimestampOffset> {
         let mut bytes = [0; 12];
         read_exact_at(self.file, number * TIME_ENTRY, &mut bytes)?;
         let [a, b, c, d, e, f, g, h, i, j, k, l] = bytes;

@@ -7,6 +7,7 @@
 //! recovery-point-offset-checkpoint    up to where each log is durable            (see `checkpoint`)
 //! log-start-offset-checkpoint         where each log starts, if behind its first segment's base
 //! replication-offset-checkpoint       each log's high watermark
+//! klamm.reserve                       no bytes, but space on the disk: see [`LogDir::take_reserve`]
 //! TOPIC-PARTITION/                    a log
 //!   partition.metadata                version: 0, topic_id: its topic's id
 //! TOPIC-PARTITION.ID-delete/          a log that is being deleted
@@ -25,7 +26,8 @@ use tracing::{info, warn};
 
 use crate::LogKey;
 use crate::checkpoint::{self, CheckpointError, Offsets};
-use crate::sys::{self, FileLock, Fs};
+use crate::segment::absent_is_fine;
+use crate::sys::{self, FileLock, Fs, Mode, is_no_room};
 
 /// The layout of directories that this release writes. A directory of a newer one is refused.
 pub const FORMAT: u32 = 1;
@@ -33,9 +35,12 @@ pub const FORMAT: u32 = 1;
 const META_FILE: &str = "meta.properties";
 const LOCK_FILE: &str = ".lock";
 const CLEAN_FILE: &str = ".kafka_cleanshutdown";
-const PARTITION_FILE: &str = "partition.metadata";
+const RESERVE_FILE: &str = "klamm.reserve";
+pub(crate) const PARTITION_FILE: &str = "partition.metadata";
 const KAFKA_METADATA_DIR: &str = "__cluster_metadata-0";
 const SMALL_FILE: usize = 64 * 1024;
+/// So much must be writable for a disk to have room.
+const TRIAL_BYTES: usize = 64 * 1024;
 
 /// Which of a directory's checkpoints is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,6 +254,14 @@ impl LogDir {
         Ok(target)
     }
 
+    /// Removes a log that is not open.
+    pub fn remove_log(&self, topic: &str, key: LogKey) -> io::Result<()> {
+        let target = self.delete_path(topic, key);
+        absent_is_fine(self.fs.rename(&self.log_path(topic, key.partition), &target))?;
+        self.fs.sync_dir(&self.path)?;
+        absent_is_fine(self.fs.remove_dir_all(&target))
+    }
+
     /// Reads a checkpoint. A missing or damaged one is empty: for recovery points that means to check everything,
     /// for log starts that deleted records may be seen again, for high watermarks that they are found anew.
     pub fn read_checkpoint(&self, which: Checkpoint) -> io::Result<Offsets> {
@@ -272,6 +285,72 @@ impl LogDir {
     pub fn mark_clean(&self, broker_epoch: i64) -> io::Result<()> {
         let text = format!("{{\"version\":0,\"brokerEpoch\":{broker_epoch}}}");
         sys::replace(&*self.fs, &self.path.join(CLEAN_FILE), text.into())
+    }
+
+    /// Looks whether the directory is still there.
+    ///
+    /// # Errors
+    /// `NotFound` when somebody has taken it away under us.
+    pub fn check(&self) -> io::Result<()> {
+        if self.fs.exists(&self.path.join(META_FILE))? {
+            return Ok(());
+        }
+        let what = format!("{META_FILE} is gone: the directory was removed, or its disk is not mounted");
+        Err(io::Error::new(io::ErrorKind::NotFound, what))
+    }
+
+    /// Takes `bytes` of the disk, of which `held` are taken already, and keeps them until
+    /// [`LogDir::reduce_reserve`]: with them a disk that is full can be cleared up. Gives whether there is room,
+    /// which means a quarter more than that.
+    ///
+    /// # Errors
+    /// Of the disk, as long as they are about something else than room.
+    pub fn take_reserve(&self, held: u64, bytes: u64) -> io::Result<bool> {
+        match self.try_take_reserve(held, bytes) {
+            Ok(()) => Ok(true),
+            Err(error) if is_no_room(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether an earlier process has taken the reserve, and never given it back.
+    pub fn holds_reserve(&self, bytes: u64) -> bool {
+        let file = self.fs.open(&self.path.join(RESERVE_FILE), Mode::Write);
+        file.is_ok_and(|file| bytes > 0 && file.reserve(0, bytes).is_ok())
+    }
+
+    fn try_take_reserve(&self, held: u64, bytes: u64) -> io::Result<()> {
+        let trial = self.path.join(format!("{RESERVE_FILE}.tmp"));
+        let tried = self.fs.open(&trial, Mode::Truncate).and_then(|file| {
+            // Some file systems reserve nothing: on those, this tells.
+            file.write_at(0, &[Bytes::from_static(&[0; TRIAL_BYTES])])?;
+            file.reserve(0, bytes.saturating_sub(held) + bytes / 4)
+        });
+        absent_is_fine(self.fs.remove(&trial))?;
+        tried?;
+        let file = self.fs.open(&self.path.join(RESERVE_FILE), Mode::Create)?;
+        if bytes == 0 {
+            Ok(())
+        } else {
+            file.reserve(0, bytes)
+        }
+    }
+
+    /// Gives back what is reserved, but for `bytes` of it.
+    pub fn reduce_reserve(&self, bytes: u64) -> io::Result<()> {
+        let file = match self.fs.open(&self.path.join(RESERVE_FILE), Mode::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            file => file?,
+        };
+        file.set_len(0)?;
+        if bytes == 0 {
+            return Ok(());
+        }
+        match file.reserve(0, bytes) {
+            // Somebody was quicker.
+            Err(error) if is_no_room(&error) => Ok(()),
+            reserved => reserved,
+        }
     }
 
     fn remove_deleted(&self) -> io::Result<()> {

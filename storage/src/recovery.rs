@@ -20,14 +20,16 @@ use crate::epochs::LeaderEpochs;
 use crate::files::Directory;
 use crate::lane::{EPOCHS_FILE, RECOVERY_BOUND_FILE};
 use crate::log::OpenOptions;
-use crate::log_dir::PartitionMetadata;
+use crate::log_dir::{PARTITION_FILE, PartitionMetadata};
 use crate::producers::{EndedTransaction, Producers};
 use crate::replay::{Damaged, newest_snapshot, replay, replay_while};
 use crate::scan::{ScanError, Scanner};
 use crate::segment::{
     self, CLEANED, DELETED, INDEX, LOG, SNAPSHOT, Segment, TIME_INDEX, TXN_INDEX, absent_is_fine,
 };
-use crate::sidecars::{Extent, READ_HEADS, Rebuilt, SegmentFacts, facts, sidecars_fit, start_position};
+use crate::sidecars::{
+    Extent, READ_HEADS, Rebuilt, SegmentFacts, entries_hold, facts, sidecars_fit, start_position,
+};
 use crate::sys::{self, DirEntry, Fs, Mode};
 use crate::transactions;
 
@@ -54,15 +56,22 @@ pub enum OpenError {
         found: klamm_protocol::ids::TopicId,
     },
     /// What was durable is damaged. Nothing was changed.
-    #[error("{path}: offset {offset}, which was durable, is damaged: {reason}")]
+    #[error("{file}: offset {offset}, which was durable, is damaged: {reason}")]
     Corrupt {
-        /// The log's directory.
-        path: PathBuf,
+        /// The file.
+        file: PathBuf,
         /// The first offset that is not right.
         offset: i64,
-        /// What is wrong with it.
+        /// What is wrong with it, and where in the file.
         reason: String,
     },
+}
+
+impl OpenError {
+    /// Whether the log can be opened as soon as the disk has room.
+    pub fn is_no_room(&self) -> bool {
+        matches!(self, OpenError::Io { error, .. } if sys::is_no_room(error))
+    }
 }
 
 /// A log as it was found.
@@ -96,20 +105,29 @@ pub(crate) fn open(
     recovery.run().map_err(|failure| match failure {
         Failure::Io(error) => OpenError::Io { path, error },
         Failure::OtherTopic(found) => OpenError::OtherTopic { path, found },
-        Failure::Corrupt { offset, reason } => OpenError::Corrupt { path, offset, reason },
+        Failure::Corrupt { file, offset, reason } => OpenError::Corrupt { file, offset, reason },
     })
 }
 
 enum Failure {
     Io(io::Error),
     OtherTopic(klamm_protocol::ids::TopicId),
-    Corrupt { offset: i64, reason: String },
+    Corrupt {
+        file: PathBuf,
+        offset: i64,
+        reason: String,
+    },
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
         match error.downcast::<Damaged>() {
-            Ok(Damaged { base_offset, reason }) => Failure::Corrupt {
+            Ok(Damaged {
+                file,
+                base_offset,
+                reason,
+            }) => Failure::Corrupt {
+                file,
                 offset: base_offset,
                 reason,
             },
@@ -188,14 +206,16 @@ impl Recovery<'_> {
         // Empty means 0. The checkpoints may still speak of a log that had this name before.
         self.fs.open(&self.path.join(RECOVERY_BOUND_FILE), Mode::Create)?;
         self.fresh(self.options.log_start_offset.max(0))?;
-        PartitionMetadata {
-            topic_id: self.options.key.topic_id,
+        self.write_topic()
+    }
+
+    /// The file comes last, and after the directory's own name is durable: where it stands, the log was created.
+    fn write_topic(&self) -> io::Result<()> {
+        if let Some(parent) = self.path.parent() {
+            self.fs.sync_dir(parent)?;
         }
-        .write(self.fs, self.path)?;
-        match self.path.parent() {
-            Some(parent) => self.fs.sync_dir(parent),
-            None => Ok(()),
-        }
+        let topic_id = self.options.key.topic_id;
+        PartitionMetadata { topic_id }.write(self.fs, self.path)
     }
 
     /// An empty segment whose names are durable.
@@ -207,6 +227,7 @@ impl Recovery<'_> {
             segment,
             size: 0,
             modified_ms: self.options.now_ms,
+            version: 0,
         })
     }
 
@@ -215,7 +236,11 @@ impl Recovery<'_> {
         match PartitionMetadata::read(self.fs, self.path)? {
             Some(Ok(metadata)) if metadata.topic_id == wanted => Ok(()),
             Some(Ok(metadata)) => Err(Failure::OtherTopic(metadata.topic_id)),
-            Some(Err(reason)) => Err(Failure::Corrupt { offset: 0, reason }),
+            Some(Err(reason)) => Err(Failure::Corrupt {
+                file: self.path.join(PARTITION_FILE),
+                offset: 0,
+                reason,
+            }),
             // A crash while the log was created.
             None => {
                 // The bound's name comes before any segment's, so it is missing only where they are.
@@ -227,7 +252,7 @@ impl Recovery<'_> {
                 {
                     self.fs.open(&self.path.join(RECOVERY_BOUND_FILE), Mode::Create)?;
                 }
-                Ok(PartitionMetadata { topic_id: wanted }.write(self.fs, self.path)?)
+                Ok(self.write_topic()?)
             }
         }
     }
@@ -271,6 +296,7 @@ impl Recovery<'_> {
                     segment,
                     size: len,
                     modified_ms,
+                    version: 0,
                 });
             }
         }
@@ -410,11 +436,13 @@ impl Recovery<'_> {
         let (segment, base_offset) = (&extent.segment, extent.segment.base_offset);
         let log = segment.log.open(self.fs, Mode::Write)?;
         let sane = sidecars_fit(self.fs, extent, self.interval)?;
-        let start = if trusted > base_offset && sane {
-            start_position(self.fs, segment, &*log, extent.size, trusted - 1)?
-        } else {
-            0
-        };
+        let mut start = 0;
+        if trusted > base_offset && sane {
+            let indexed = start_position(self.fs, segment, &*log, extent.size, trusted - 1)?;
+            if entries_hold(self.fs, segment, &*log, extent.size, indexed)? {
+                start = indexed;
+            }
+        }
         let mut rebuilt = Rebuilt::at(self.fs, segment, &*log, start)?;
         let mut scanner = Scanner::new(&*log, start, extent.size, READ_ALL);
         let mut follows = start == 0;
@@ -439,8 +467,9 @@ impl Recovery<'_> {
         if let Some(reason) = &damage {
             if walk.end < trusted {
                 return Err(Failure::Corrupt {
+                    file: segment.log.path(),
                     offset: walk.end,
-                    reason: reason.clone(),
+                    reason: format!("at position {position}: {reason}"),
                 });
             }
             let lost_bytes = extent.size - position;

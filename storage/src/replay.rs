@@ -1,7 +1,7 @@
 //! Walking over the heads of a log's batches to learn again what was known: producers, leader epochs.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use klamm_protocol::record::control::ControlRecord;
@@ -20,8 +20,9 @@ const SNAPSHOT_LIMIT: usize = 256 * 1024 * 1024;
 
 /// A segment cannot be walked to its end. Travels as an [`io::Error`].
 #[derive(Debug, Error)]
-#[error("segment {base_offset} is damaged: {reason}")]
+#[error("{file} is damaged: {reason}")]
 pub(crate) struct Damaged {
+    pub(crate) file: PathBuf,
     pub(crate) base_offset: i64,
     pub(crate) reason: String,
 }
@@ -78,10 +79,11 @@ pub(crate) fn replay(
     })
 }
 
-fn damaged(segment: &Segment, error: &BatchError) -> io::Error {
+fn damaged(segment: &Segment, position: u64, error: &BatchError) -> io::Error {
     io::Error::other(Damaged {
+        file: segment.log.path(),
         base_offset: segment.base_offset,
-        reason: error.to_string(),
+        reason: format!("at position {position}: {error}"),
     })
 }
 
@@ -107,7 +109,9 @@ pub(crate) fn replay_while(
                 Ok(None) => break,
                 Ok(Some(found)) => found,
                 Err(ScanError::Io(error)) => return Err(error),
-                Err(ScanError::Batch { error, .. }) => return Err(damaged(segment, &error)),
+                Err(ScanError::Batch { position, error }) => {
+                    return Err(damaged(segment, position, &error));
+                }
             };
             if header.last_offset() < from {
                 continue;
@@ -115,7 +119,7 @@ pub(crate) fn replay_while(
             let mut control = None;
             if header.is_control() {
                 let batch = Batch::parse(scanner.whole(position, &header)?);
-                let batch = batch.map_err(|error| damaged(segment, &error))?;
+                let batch = batch.map_err(|error| damaged(segment, position, &error))?;
                 control = ControlRecord::of(&batch).ok();
             }
             if !with(segment, &header, control)? {

@@ -10,7 +10,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::files::{Directory, LazyFile};
 use crate::sys::{Fs, Mode};
@@ -60,6 +60,9 @@ pub(crate) struct Segment {
     pub(crate) reserved: AtomicU64,
     /// Whether the names of its files are durable.
     pub(crate) names_synced: AtomicBool,
+    /// Odd from before anything but an append happens to its files until the core knows of it: what a reader then,
+    /// or one of before, finds odd says nothing about the disk.
+    version: AtomicU64,
 }
 
 impl Segment {
@@ -74,7 +77,28 @@ impl Segment {
             txn_index: file(TXN_INDEX),
             reserved: AtomicU64::new(0),
             names_synced: AtomicBool::new(names_synced),
+            version: AtomicU64::new(0),
         })
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The files are about to be cut, replaced or removed.
+    pub(crate) fn changes(&self) {
+        self.version.fetch_or(1, Ordering::AcqRel);
+    }
+
+    /// The core knows what the files are now.
+    pub(crate) fn settled(&self) {
+        let version = self.version();
+        self.version.store(version.next_multiple_of(2), Ordering::Release);
+    }
+
+    /// Whether the files are what they were when [`Segment::version`] was this.
+    pub(crate) fn is_still(&self, version: u64) -> bool {
+        version.is_multiple_of(2) && self.version() == version
     }
 
     fn files(&self) -> [&LazyFile; 4] {
@@ -92,6 +116,7 @@ impl Segment {
     /// Marks all files as about to go: after this no start of the log will find them. The log goes last, as what
     /// is left of a segment without it is swept away at the next start.
     pub(crate) fn mark_deleted(&self, fs: &dyn Fs) -> io::Result<()> {
+        self.changes();
         for file in self.files().into_iter().rev() {
             let path = file.path();
             file.close();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use klamm_protocol::record::BatchHeader;
 
 use crate::files::LazyFile;
-use crate::index::{self, Indexer, OffsetIndex, TimeIndex, TimestampOffset};
+use crate::index::{self, Indexer, OffsetEntry, OffsetIndex, TimeIndex, TimestampOffset};
 use crate::scan::{ScanError, Scanner};
 use crate::segment::{Segment, absent_is_fine};
 use crate::sys::{File, Fs, Mode};
@@ -22,6 +22,8 @@ pub(crate) struct Extent {
     pub(crate) size: u64,
     /// When the `.log` file last changed, milliseconds since 1970.
     pub(crate) modified_ms: i64,
+    /// [`Segment::version`] of what is meant.
+    pub(crate) version: u64,
 }
 
 /// What the core has to know of a segment.
@@ -154,6 +156,51 @@ pub(crate) fn sidecars_fit(fs: &dyn Fs, extent: &Extent, interval: u64) -> io::R
         Some(last) => is_time_of(fs, segment, &*log, extent.size, last),
         None => Ok(true),
     }
+}
+
+/// Whether the entries that a rebuild from `start` on would keep are right, each of them. Those of a segment that is
+/// appended to are not synced: a power cut leaves holes, and entries of appends that failed.
+pub(crate) fn entries_hold(
+    fs: &dyn Fs,
+    segment: &Segment,
+    log: &dyn File,
+    size: u64,
+    start: u64,
+) -> io::Result<bool> {
+    let base_offset = segment.base_offset;
+    let file = segment.index.open(fs, Mode::Create)?;
+    let index = OffsetIndex::new(&*file, base_offset)?;
+    let mut before = OffsetEntry {
+        offset: base_offset - 1,
+        position: 0,
+    };
+    for number in 0..index.len_below(start + 1)? / index::OFFSET_ENTRY {
+        let entry = index.entry(number)?;
+        let ascends = entry.offset > before.offset && entry.position > before.position;
+        let named = if ascends {
+            head_at(log, entry.position, size)?
+        } else {
+            None
+        };
+        if named.is_none_or(|header| header.last_offset() != entry.offset) {
+            return Ok(false);
+        }
+        before = entry;
+    }
+    let Some(first) = head_at(log, start, size)?.filter(|_| before.position == start) else {
+        return Ok(start == 0);
+    };
+    let file = segment.time_index.open(fs, Mode::Create)?;
+    let time_index = TimeIndex::new(&*file, base_offset)?;
+    let mut last = None;
+    for number in 0..time_index.len_below(first.base_offset)? / index::TIME_ENTRY {
+        let entry = time_index.entry(number)?;
+        if last.is_some_and(|last: TimestampOffset| entry.ms <= last.ms || entry.offset <= last.offset) {
+            return Ok(false);
+        }
+        last = Some(entry);
+    }
+    last.map_or(Ok(true), |last| is_time_of(fs, segment, log, size, last))
 }
 
 /// The head of the batch that begins at `position`, if one does.

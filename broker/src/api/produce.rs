@@ -337,6 +337,10 @@ struct Done {
 fn append(node: &mut Node, key: LogKey, batch: Batch, acks: i16) -> Result<Done, Rejected> {
     let Now { elapsed_ms, unix_ms } = node.now;
     let partition = node.partitions.online(&key).map_err(|absent| absent.code())?;
+    let disk = node.disks.iter().find(|disk| disk.lane == partition.lane);
+    if disk.is_some_and(|disk| !disk.room.is_ample()) {
+        return Err(ErrorCode::KAFKA_STORAGE_ERROR.into());
+    }
     if acks == -1 && partition.in_sync_replicas < partition.in_sync_replicas_min() {
         return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());
     }

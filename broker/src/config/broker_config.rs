@@ -80,6 +80,8 @@ pub struct LogConfig {
     pub retention_check_interval_ms: u64,
     /// How often recovery points are written down.
     pub recovery_checkpoint_interval_ms: u64,
+    /// `klamm.reserve.bytes`.
+    pub reserve_bytes: u64,
 }
 
 /// Groups of consumers.
@@ -264,6 +266,7 @@ fn network(values: &Values) -> NetworkConfig {
 fn log(values: &Values) -> LogConfig {
     LogConfig {
         retention_check_interval_ms: values.span("log.retention.check.interval.ms"),
+        reserve_bytes: values.span("klamm.reserve.bytes"),
         recovery_checkpoint_interval_ms: values.span("log.flush.offset.checkpoint.interval.ms"),
     }
 }

@@ -13,7 +13,11 @@ use super::{CLIENT, Harness, answered, batch};
 use crate::router::Response;
 use crate::{CloseReason, Event};
 
-fn produce(acks: i16, partitions: &[(i32, Records)]) -> ProduceRequest {
+pub(super) fn produce(acks: i16, partitions: &[(i32, Records)]) -> ProduceRequest {
+    produce_to("t", acks, partitions)
+}
+
+pub(super) fn produce_to(topic: &'static str, acks: i16, partitions: &[(i32, Records)]) -> ProduceRequest {
     let partition = |(index, records): &(i32, Records)| PartitionProduceData {
         index: *index,
         records: Some(records.clone()),
@@ -22,7 +26,7 @@ fn produce(acks: i16, partitions: &[(i32, Records)]) -> ProduceRequest {
         acks,
         timeout_ms: 1_000,
         topic_data: vec![TopicProduceData {
-            name: "t".into(),
+            name: topic.into(),
             partition_data: partitions.iter().map(partition).collect(),
             ..Default::default()
         }],
@@ -30,20 +34,20 @@ fn produce(acks: i16, partitions: &[(i32, Records)]) -> ProduceRequest {
     }
 }
 
-fn partitions_of(response: Response) -> Vec<PartitionProduceResponse> {
+pub(super) fn partitions_of(response: Response) -> Vec<PartitionProduceResponse> {
     answered!(Produce, response)
         .responses
         .remove(0)
         .partition_responses
 }
 
-fn append(harness: &mut Harness, values: &[&str]) -> i64 {
+pub(super) fn append(harness: &mut Harness, values: &[&str]) -> i64 {
     let answer = partitions_of(harness.ask(9, &produce(-1, &[(0, batch(values))])));
     assert_eq!(answer[0].error_code, ErrorCode::NONE);
     answer[0].base_offset
 }
 
-fn delete_topic(harness: &mut Harness) {
+pub(super) fn delete_topic(harness: &mut Harness) {
     let state = DeleteTopicState {
         name: Some("t".into()),
         ..Default::default()
@@ -57,7 +61,7 @@ fn delete_topic(harness: &mut Harness) {
     assert_eq!(deleted.responses[0].error_code, ErrorCode::NONE);
 }
 
-fn fetch(offset: i64, max_wait_ms: i32, min_bytes: i32) -> FetchRequest {
+pub(super) fn fetch(offset: i64, max_wait_ms: i32, min_bytes: i32) -> FetchRequest {
     FetchRequest {
         max_wait_ms,
         min_bytes,
@@ -75,11 +79,11 @@ fn fetch(offset: i64, max_wait_ms: i32, min_bytes: i32) -> FetchRequest {
     }
 }
 
-fn fetched(response: Response) -> FetchResponse {
+pub(super) fn fetched(response: Response) -> FetchResponse {
     answered!(Fetch, response)
 }
 
-fn values(response: &FetchResponse) -> Vec<String> {
+pub(super) fn values(response: &FetchResponse) -> Vec<String> {
     let records = response.responses[0].partitions[0]
         .records
         .as_ref()
@@ -447,17 +451,17 @@ fn a_failed_disk_takes_its_partitions_and_nothing_else() {
         .node
         .partitions
         .iter()
-        .next()
+        .nth(1)
         .map(|(key, _)| *key)
         .unwrap();
     let lane = harness.node.partitions.get_online(&failed).unwrap().lane;
     let mut effects = Vec::new();
-    harness.node.on_disk_failed(lane);
+    harness.node.on_disk_failed(lane, "a test says so");
     harness.node.out.drain(&mut effects);
     harness.resume_lanes();
     let answer = partitions_of(harness.answer(request).expect("the other partition is written"));
-    assert_eq!(answer[0].error_code, ErrorCode::KAFKA_STORAGE_ERROR);
-    assert_eq!(answer[1].error_code, ErrorCode::NONE);
+    assert_eq!(answer[0].error_code, ErrorCode::NONE);
+    assert_eq!(answer[1].error_code, ErrorCode::KAFKA_STORAGE_ERROR);
 }
 
 #[test]

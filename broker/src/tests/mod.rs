@@ -1,6 +1,7 @@
 //! The whole node on a file system in memory: events in, effects carried out at once and in order.
 
 mod admin;
+mod disk;
 mod groups;
 mod log;
 mod versions;
@@ -39,6 +40,8 @@ pub(crate) struct Harness {
     times_answered: BTreeMap<u64, usize>,
     pub closed: Vec<(ConnectionId, CloseReason)>,
     pub stopped: bool,
+    /// Why the node cannot go on, if it cannot.
+    pub failed: Option<String>,
     /// Lanes that do nothing at the moment, and what waits for them.
     stalled: BTreeMap<LaneId, Vec<klamm_storage::LaneJob>>,
     /// Logs that wait to be opened, where they are not opened at once.
@@ -93,6 +96,7 @@ impl Harness {
             encoded: Bytes::new(),
             closed: Vec::new(),
             stopped: false,
+            failed: None,
             stalled: BTreeMap::new(),
             unopened,
         };
@@ -158,7 +162,10 @@ impl Harness {
                     self.stopped = true;
                     continue;
                 }
-                Effect::Failed(reason) => panic!("the node failed: {reason}"),
+                Effect::Failed(reason) => {
+                    self.failed.get_or_insert(reason);
+                    continue;
+                }
                 Effect::Lane(lane, jobs) => match self.stalled.get_mut(&lane) {
                     Some(waiting) => {
                         waiting.extend(jobs);
@@ -295,6 +302,16 @@ impl Harness {
     pub fn names(&self, path: &str) -> Vec<String> {
         let entries = self.fs.list_dir(Path::new(path)).expect("the directory is there");
         entries.into_iter().map(|entry| entry.name).collect()
+    }
+
+    /// Bytes of a file.
+    pub fn file_len(&self, path: &str) -> u64 {
+        let file = self.disk.open(Path::new(path), sys::Mode::Read);
+        file.and_then(|file| file.len()).expect("the file is there")
+    }
+
+    pub fn remove(&self, path: &str) {
+        self.disk.remove(Path::new(path)).expect("the file is there");
     }
 
     pub fn make_dir(&self, path: &str) {

@@ -23,9 +23,10 @@ use thiserror::Error;
 
 use crate::LogKey;
 use crate::compaction::SwapJob;
+use crate::files::Directory;
 use crate::segment::Segment;
 use crate::sidecars::Shape;
-use crate::sys::Fs;
+use crate::sys::{Fs, is_no_room};
 
 /// Something to be done on a disk for one log.
 pub struct LaneJob {
@@ -42,7 +43,7 @@ pub(crate) enum Work {
     Remove(RemoveJob),
     Swap(SwapJob),
     /// The recovery point on disk is no longer wrong: the bound that a truncation set may go.
-    Unbind(std::path::PathBuf),
+    Unbind(Arc<Directory>),
 }
 
 impl LaneJob {
@@ -92,9 +93,15 @@ pub(crate) enum Outcome {
     },
     Truncated(Box<Truncated>),
     Deleted,
-    Swapped(Vec<(Arc<Segment>, Shape)>),
+    /// Compacted segments are in place, and whether these are all of them.
+    Swapped(Vec<(Arc<Segment>, Shape)>, bool),
     Removed,
     Unbound,
+    /// There was no room on the disk. Nothing is wrong that doing it again, when there is, does not put right.
+    PutOff {
+        work: Work,
+        error: LaneError,
+    },
     Failed {
         task: Task,
         error: LaneError,
@@ -108,8 +115,21 @@ pub(crate) enum Task {
         /// The base offset of the segment.
         base_offset: i64,
     },
-    Flush,
     Other,
+}
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Work::Append(_) => "append",
+            Work::Flush(_) => "flush",
+            Work::Truncate(_) => "truncate",
+            Work::Delete(_) => "delete",
+            Work::Remove(_) => "remove",
+            Work::Swap(_) => "swap",
+            Work::Unbind(_) => "unbind",
+        })
+    }
 }
 
 impl LaneDone {
@@ -121,7 +141,7 @@ impl LaneDone {
     /// The error, when the job failed. [`LaneError::Disk`] is about the disk and not only about this log.
     pub fn error(&self) -> Option<&LaneError> {
         match &self.outcome {
-            Outcome::Failed { error, .. } => Some(error),
+            Outcome::Failed { error, .. } | Outcome::PutOff { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -130,7 +150,8 @@ impl LaneDone {
 /// Why a job failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LaneError {
-    /// No room on the disk, or no descriptor left: the append is not in the log; later ones may succeed.
+    /// No room on the disk, or no descriptor left: an append is not in the log, later ones may succeed; whatever
+    /// else it was waits for [`Log::retry`](crate::Log::retry).
     #[error("no room: {0}")]
     NoRoom(String),
     /// An append before this one failed.
@@ -144,11 +165,10 @@ pub enum LaneError {
 impl LaneError {
     pub(crate) fn of(error: &io::Error, path: &std::path::Path) -> LaneError {
         let text = format!("{}: {error}", path.display());
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => LaneError::NoRoom(text),
-            // EMFILE and ENFILE have no kind of their own.
-            _ if matches!(error.raw_os_error(), Some(23 | 24)) => LaneError::NoRoom(text),
-            _ => LaneError::Disk(text),
+        if is_no_room(error) {
+            LaneError::NoRoom(text)
+        } else {
+            LaneError::Disk(text)
         }
     }
 }
@@ -179,12 +199,8 @@ pub fn run(fs: &Arc<dyn Fs>, jobs: Vec<LaneJob>) -> Vec<LaneDone> {
         }
         let outcome = match work {
             Work::Append(_) => unreachable!("taken above"),
-            Work::Flush(job) => job.run(fs),
-            Work::Truncate(job) => job.run(fs),
-            Work::Delete(job) => job.run(fs),
-            Work::Remove(job) => job.run(fs),
             Work::Swap(job) => upkeep::swap(fs, job),
-            Work::Unbind(path) => upkeep::unbind(fs, &path),
+            work => upkeep::run(fs, work),
         };
         dones.push(LaneDone {
             key,

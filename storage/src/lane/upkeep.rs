@@ -1,13 +1,13 @@
 //! What the flusher does for a log: sync, cut, delete.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use super::{LaneError, Outcome, Task};
+use super::{LaneError, Outcome, Task, Work};
 use crate::compaction::SwapJob;
 use crate::files::Directory;
 use crate::producers::Producers;
@@ -31,15 +31,6 @@ pub(crate) struct FlushJob {
 }
 
 impl FlushJob {
-    pub(super) fn run(self, fs: &dyn Fs) -> Outcome {
-        match self.sync(fs) {
-            Ok(()) => Outcome::Synced {
-                end_offset: self.end_offset,
-            },
-            Err(error) => failed(Task::Flush, &error, &self.directory),
-        }
-    }
-
     fn sync(&self, fs: &dyn Fs) -> io::Result<()> {
         for (segment, sealed) in &self.segments {
             segment.log.open(fs, Mode::Write)?.sync_data()?;
@@ -68,7 +59,11 @@ impl FlushJob {
         }
         for (offset, snapshot) in &self.snapshots {
             let path = directory.join(segment::file_name(*offset, SNAPSHOT));
-            sys::replace(fs, &path, snapshot.clone())?;
+            match sys::replace(fs, &path, snapshot.clone()) {
+                // The start of the log then takes the one before and walks further.
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
+                replaced => replaced?,
+            }
         }
         Ok(())
     }
@@ -88,12 +83,38 @@ pub(crate) const EPOCHS_FILE: &str = "leader-epoch-checkpoint";
 /// ```
 pub(crate) const RECOVERY_BOUND_FILE: &str = "recovery-bound";
 
-pub(crate) fn unbind(fs: &dyn Fs, directory: &Path) -> Outcome {
-    match absent_is_fine(fs.remove(&directory.join(RECOVERY_BOUND_FILE))) {
-        Ok(()) => Outcome::Unbound,
+/// Does what can be done again after any failure for want of room.
+pub(super) fn run(fs: &dyn Fs, mut work: Work) -> Outcome {
+    let (result, directory) = match &mut work {
+        Work::Flush(job) => {
+            let end_offset = job.end_offset;
+            (
+                job.sync(fs).map(|()| Outcome::Synced { end_offset }),
+                &job.directory,
+            )
+        }
+        Work::Truncate(job) => {
+            let cut = job.cut(fs);
+            (
+                cut.map(|truncated| Outcome::Truncated(Box::new(truncated))),
+                &job.directory,
+            )
+        }
+        Work::Delete(job) => (job.delete(fs).map(|()| Outcome::Deleted), &job.directory),
+        Work::Remove(job) => (job.remove(fs).map(|()| Outcome::Removed), &job.directory),
+        Work::Unbind(directory) => {
+            let path = directory.path().join(RECOVERY_BOUND_FILE);
+            let removed = absent_is_fine(fs.remove(&path));
+            (removed.map(|()| Outcome::Unbound), &*directory)
+        }
+        Work::Append(_) | Work::Swap(_) => unreachable!("they are not done again"),
+    };
+    match result.map_err(|error| LaneError::of(&error, &directory.path())) {
+        Ok(outcome) => outcome,
+        Err(error @ LaneError::NoRoom(_)) => Outcome::PutOff { work, error },
         Err(error) => Outcome::Failed {
             task: Task::Other,
-            error: LaneError::of(&error, directory),
+            error,
         },
     }
 }
@@ -126,13 +147,6 @@ pub(crate) struct Truncated {
 }
 
 impl TruncateJob {
-    pub(super) fn run(mut self, fs: &dyn Fs) -> Outcome {
-        match self.cut(fs) {
-            Ok(truncated) => Outcome::Truncated(Box::new(truncated)),
-            Err(error) => failed(Task::Other, &error, &self.directory),
-        }
-    }
-
     /// The order matters. The bound comes first, so that a crash anywhere behind it is recovered from the cut on.
     /// Whole segments go from the newest down, so that what is left is always a log without a gap.
     fn cut(&mut self, fs: &dyn Fs) -> io::Result<Truncated> {
@@ -152,6 +166,7 @@ impl TruncateJob {
                     segment: Arc::clone(fresh),
                     size: 0,
                     modified_ms: self.now_ms,
+                    version: fresh.version(),
                 };
                 (self.offset, sidecars::facts(fs, &extent)?)
             }
@@ -185,6 +200,7 @@ impl TruncateJob {
 
 /// Cuts a segment before the batch that holds `offset`; gives the end offset and the size that remain.
 fn cut_segment(fs: &dyn Fs, segment: &Arc<Segment>, size: u64, offset: i64) -> io::Result<(i64, u64)> {
+    segment.changes();
     let mut log = segment.log.open(fs, Mode::Create)?;
     let start = sidecars::start_position(fs, segment, &*log, size, offset - 1)?;
     // Nothing but whole batches counts: an append that failed may have left a piece.
@@ -250,9 +266,13 @@ fn replace_by_prefix(fs: &dyn Fs, segment: &Segment, log: &dyn File, len: u64) -
 }
 
 /// Puts compacted segments in place.
-pub(super) fn swap(fs: &dyn Fs, job: SwapJob) -> Outcome {
+pub(super) fn swap(fs: &dyn Fs, mut job: SwapJob) -> Outcome {
     match job.swap(fs) {
-        Ok(()) => Outcome::Swapped(job.segments),
+        Ok(count) => {
+            let all = count == job.segments.len();
+            job.segments.truncate(count);
+            Outcome::Swapped(job.segments, all)
+        }
         Err(error) => {
             let path = job.segments[0].0.directory.path();
             Outcome::Failed {
@@ -274,13 +294,6 @@ pub(crate) struct DeleteJob {
 }
 
 impl DeleteJob {
-    pub(super) fn run(self, fs: &dyn Fs) -> Outcome {
-        match self.delete(fs) {
-            Ok(()) => Outcome::Deleted,
-            Err(error) => failed(Task::Other, &error, &self.directory),
-        }
-    }
-
     fn delete(&self, fs: &dyn Fs) -> io::Result<()> {
         let directory = self.directory.path();
         if !self.left.names_synced.load(Ordering::Relaxed) {
@@ -308,13 +321,6 @@ pub(crate) struct RemoveJob {
 }
 
 impl RemoveJob {
-    pub(super) fn run(self, fs: &dyn Fs) -> Outcome {
-        match self.remove(fs) {
-            Ok(()) => Outcome::Removed,
-            Err(error) => failed(Task::Other, &error, &self.directory),
-        }
-    }
-
     fn remove(&self, fs: &dyn Fs) -> io::Result<()> {
         let path = self.directory.path();
         let parent = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
@@ -326,12 +332,5 @@ impl RemoveJob {
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
             result => absent_is_fine(result),
         }
-    }
-}
-
-fn failed(task: Task, error: &io::Error, directory: &Directory) -> Outcome {
-    Outcome::Failed {
-        task,
-        error: LaneError::of(error, &directory.path()),
     }
 }

@@ -15,7 +15,8 @@ impl Log {
     /// Compacted is what lies in complete and synced segments below the high watermark and below any open
     /// transaction, and is older than `min.compaction.lag.ms`.
     pub fn compact(&mut self, now_ms: i64, high_watermark: i64, memory_bytes: usize) -> Option<CompactJob> {
-        let ready = self.phase == Phase::Open && self.truncation.is_none() && !self.compacting;
+        let ready =
+            self.phase == Phase::Open && self.truncation.is_none() && !self.compacting && !self.uncleanable;
         if !ready || !self.config.compact {
             return None;
         }
@@ -43,6 +44,7 @@ impl Log {
                 segment: Arc::clone(&state.segment),
                 size: state.written,
                 modified_ms: state.modified_ms,
+                version: state.segment.version(),
             });
         }
         if dirty_bytes == 0 || dirty_bytes * 100 < bytes * u64::from(self.config.min_dirty_percent) {
@@ -82,9 +84,10 @@ impl Log {
         }
     }
 
-    /// A compaction came to nothing; a later one tries again.
-    pub fn on_compaction_failed(&mut self) {
+    /// A compaction came to nothing; a later one tries again, unless it found damage that all would find.
+    pub fn on_compaction_failed(&mut self, damaged: bool) {
         self.compacting = false;
+        self.uncleanable |= damaged;
     }
 
     /// The segments have their new files. Whoever still reads the old ones finds out by the batches.

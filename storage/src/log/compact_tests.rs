@@ -85,7 +85,7 @@ fn compact(bench: &mut Bench, now_ms: i64, memory: usize) -> bool {
     };
     match job.run() {
         Ok(made) => bench.log.on_compacted(made, &mut bench.jobs),
-        Err(_) => bench.log.on_compaction_failed(),
+        Err(_) => bench.log.on_compaction_failed(false),
     }
     bench.settle();
     true

@@ -511,6 +511,116 @@ fn a_failing_disk_takes_the_log_offline_and_loses_nothing_promised() {
     }
 }
 
+/// The disk is full for some time, from any call on.
+#[test]
+fn a_log_takes_appends_again_as_soon_as_there_is_room() {
+    let steps = 60;
+    for seed in seeds(2) {
+        for call in 0..calls_of(seed, steps) {
+            let mut schedule = Schedule::new(seed);
+            schedule.fail(call, Fault::Full);
+            if schedule.open(false).is_ok() {
+                schedule.run(steps);
+            }
+            let context = format!("seed {seed}, call {call}");
+            schedule.fs.set_capacity(u64::MAX);
+            if schedule.bench.as_ref().is_none_or(|bench| bench.log.is_offline()) {
+                // It was being opened or closed, and nobody waits for room then.
+                schedule.crash_and_check(End::Kill);
+            }
+            schedule.with_log(|log, jobs| log.retry(jobs));
+            schedule.settle();
+            schedule.append();
+            schedule.settle();
+            schedule.with_log(|log, jobs| log.flush(jobs));
+            schedule.settle();
+            let log = schedule.log();
+            assert!(!log.is_offline() && !log.is_truncating(), "{context}");
+            assert_eq!(log.recovery_point(), log.log_end_offset(), "{context}");
+            schedule.crash_and_check(if call % 2 == 0 { End::Kill } else { End::PowerCut });
+        }
+    }
+}
+
+#[test]
+fn a_last_write_that_is_torn_at_any_byte_leaves_the_batches_before_it() {
+    for seed in seeds(3) {
+        let mut size = usize::MAX;
+        let mut torn = 0;
+        while torn <= size {
+            let mut schedule = Schedule::new(seed);
+            schedule.config.segment_bytes = 1 << 20;
+            schedule.open(false).unwrap();
+            schedule.append();
+            schedule.settle();
+            let before = schedule.content.len();
+            schedule.append();
+            size = schedule.content[before..].iter().map(Batch::size).sum();
+            schedule.fail(schedule.fs.calls(), Fault::Stop { torn });
+            let jobs = std::mem::take(&mut schedule.writes);
+            lane::run(&schedule.bench.as_ref().expect("open").shared, jobs);
+            assert!(schedule.fs.is_stopped());
+            schedule.fs = schedule.fs.kill();
+            let files = schedule.fs.list_dir(Path::new(DIR)).unwrap();
+            let log = files.iter().find(|file| file.name.ends_with(LOG)).unwrap();
+            let whole: usize = schedule.content[..before].iter().map(Batch::size).sum();
+            assert_eq!(
+                log.len,
+                (whole + torn) as u64,
+                "seed {seed}: the call was the write"
+            );
+            schedule.crash_and_check(End::Kill);
+            torn += 1;
+        }
+    }
+}
+
+#[test]
+fn a_cut_that_is_interrupted_at_any_call_leaves_one_log_or_the_other() {
+    let prepare = |seed| {
+        let mut schedule = Schedule::new(seed);
+        schedule.open(false).unwrap();
+        for _ in 0..6 {
+            schedule.append();
+        }
+        schedule.settle();
+        schedule.with_log(|log, jobs| log.flush(jobs));
+        schedule.settle();
+        schedule.take_checkpoint();
+        schedule.settle();
+        schedule
+    };
+    let cut = |schedule: &mut Schedule| {
+        while !schedule.log().is_truncating() && !schedule.content.is_empty() {
+            schedule.truncate();
+        }
+        schedule.append();
+        schedule.settle();
+        schedule.with_log(|log, jobs| log.flush(jobs));
+        schedule.settle();
+    };
+    for seed in seeds(10) {
+        let mut whole = prepare(seed);
+        let first = whole.fs.calls();
+        cut(&mut whole);
+        for call in first..whole.fs.calls() {
+            for (fault, end) in [
+                (Fault::Stop { torn: 30 }, End::Kill),
+                (Fault::Stop { torn: 70 }, End::PowerCut),
+                (Fault::Io, End::PowerCut),
+                (Fault::NoSpace, End::PowerCut),
+            ] {
+                let mut schedule = prepare(seed);
+                schedule.fail(call, fault);
+                cut(&mut schedule);
+                schedule.note_progress();
+                schedule.fs.clear_fault();
+                schedule.crash_and_check(end);
+            }
+        }
+    }
+}
+
 #[test]
 fn no_room_at_any_call_loses_nothing_promised() {
     let steps = 60;

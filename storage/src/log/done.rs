@@ -1,7 +1,5 @@
 //! What the lane reports: written, synced, cut, or failed.
 
-use tracing::warn;
-
 use super::{Log, Phase, SegmentState, Truncation};
 use crate::lane::{LaneDone, LaneError, LaneJob, Outcome, Task, Truncated};
 
@@ -15,6 +13,8 @@ pub struct Progress {
     pub lost_from: Option<i64>,
     /// The log went offline by this report; see [`Log::is_offline`].
     pub offline: bool,
+    /// The disk had no room: the append failed, or what it was waits for [`Log::retry`].
+    pub no_room: bool,
 }
 
 impl Log {
@@ -39,10 +39,31 @@ impl Log {
             Outcome::Synced { end_offset } => self.synced(end_offset, current),
             Outcome::Truncated(truncated) => progress.lost_from = self.truncated(*truncated, jobs),
             Outcome::Deleted => {}
-            Outcome::Swapped(segments) => self.swapped(segments),
+            Outcome::Swapped(segments, all) => {
+                if !all {
+                    // The next compaction begins again at the beginning.
+                    self.compacted_to = 0;
+                }
+                self.swapped(segments);
+            }
             Outcome::Removed => self.phase = Phase::Deleted,
             Outcome::Unbound => self.bound = None,
-            Outcome::Failed { task, error } => progress.lost_from = self.failed(task, error, current),
+            Outcome::PutOff { work, error } => {
+                progress.no_room = true;
+                if matches!(
+                    self.phase,
+                    Phase::Closing | Phase::ClosingSeal | Phase::ClosingFlush
+                ) {
+                    // Nobody is going to wait for room.
+                    self.set_offline(&error.to_string());
+                } else {
+                    self.put_off.push(work);
+                }
+            }
+            Outcome::Failed { task, error } => {
+                progress.no_room = matches!(error, LaneError::NoRoom(_));
+                progress.lost_from = self.failed(task, error, current);
+            }
         }
         if !self.is_offline() {
             self.start_truncation(jobs);
@@ -91,26 +112,12 @@ impl Log {
         if let Task::Append { base_offset } = task {
             self.append_finished(base_offset);
         }
-        if task == Task::Flush {
-            self.flush.in_flight = false;
-            self.epochs_changed |= self.flush.epochs_taken;
-        }
         match error {
             LaneError::Disk(reason) => {
-                warn!(path = %self.directory.path().display(), reason, "the log goes offline");
                 self.set_offline(&reason);
                 None
             }
-            // Only a file beside the log did not find room: a later flush tries again.
-            LaneError::NoRoom(reason) if task == Task::Flush => {
-                warn!(path = %self.directory.path().display(), reason, "flush put off");
-                if self.phase == Phase::ClosingFlush {
-                    self.set_offline(&reason);
-                }
-                None
-            }
             LaneError::NoRoom(reason) if task == Task::Other => {
-                warn!(path = %self.directory.path().display(), reason, "the log goes offline");
                 self.set_offline(&reason);
                 None
             }
@@ -167,6 +174,7 @@ impl Log {
             producers,
         } = truncated;
         let base_offset = last.segment.base_offset;
+        last.segment.settled();
         self.segments
             .insert(base_offset, SegmentState::from_facts(last, self.now_ms));
         self.producers = producers;

@@ -37,7 +37,7 @@ use crate::LogKey;
 use crate::bug::Bug;
 use crate::epochs::LeaderEpochs;
 use crate::files::{Directory, OpenFiles};
-use crate::lane::LaneJob;
+use crate::lane::{LaneJob, Work};
 use crate::producers::{ProducerCheck, ProducerError, ProducerState, Producers, Undo};
 use crate::recovery::{self, OpenError, Recovered};
 use crate::segment::Segment;
@@ -103,6 +103,7 @@ impl Default for LogConfig {
 }
 
 /// What [`Log::open`] has to know.
+#[derive(Clone)]
 pub struct OpenOptions {
     /// Which log it is. A directory of another topic id is refused.
     pub key: LogKey,
@@ -148,6 +149,8 @@ pub struct Log {
     /// Goes up when appends are given up: what is reported of older ones no longer counts.
     generation: u64,
     outbox: Outbox,
+    /// What found no room on the disk, for [`Log::retry`].
+    put_off: Vec<Work>,
     flush: Flush,
     truncation: Option<Truncation>,
     /// A file bounds the recovery point in the log directory's checkpoint, which may be from before a cut.
@@ -155,6 +158,8 @@ pub struct Log {
     /// Up to where a compaction has been; it begins at 0 with every start.
     compacted_to: i64,
     compacting: bool,
+    /// A compaction found damage.
+    uncleanable: bool,
     phase: Phase,
     last_flush_ms: i64,
     now_ms: i64,
@@ -194,8 +199,6 @@ struct Flush {
     next_unsynced_base: i64,
     /// The first segment that is not.
     unsynced_base: i64,
-    /// The leader epochs changed after the flush in flight took them.
-    epochs_taken: bool,
 }
 
 /// While the end of the log is cut off, batches that follow wait here.
@@ -338,6 +341,7 @@ impl Log {
             snapshots: Vec::new(),
             generation: 1,
             outbox: Outbox::default(),
+            put_off: Vec::new(),
             flush: Flush {
                 unsynced_base: active_base,
                 ..Flush::default()
@@ -346,6 +350,7 @@ impl Log {
             bound: recovered.bound,
             compacted_to: 0,
             compacting: false,
+            uncleanable: false,
             phase: Phase::Open,
             last_flush_ms: options.now_ms,
             now_ms: options.now_ms,
@@ -399,6 +404,14 @@ impl Log {
     /// again.
     pub fn is_offline(&self) -> bool {
         matches!(self.phase, Phase::Offline(_))
+    }
+
+    /// Why [`Log::is_offline`].
+    pub fn offline_reason(&self) -> Option<&str> {
+        match &self.phase {
+            Phase::Offline(reason) => Some(reason),
+            _ => None,
+        }
     }
 
     /// Takes the log offline, as when another log's job found the disk failing.

@@ -1,6 +1,7 @@
 //! Reading: from the tail at once, from segments with a job for a thread that may wait.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use klamm_protocol::Records;
@@ -8,6 +9,7 @@ use klamm_protocol::record::{Batch, INFLATE_LIMIT_BYTES};
 use thiserror::Error;
 
 use super::{Log, Phase};
+use crate::LogKey;
 use crate::bug::Bug;
 use crate::index::{OffsetIndex, TimeIndex, TimestampOffset};
 use crate::scan::{ScanError, Scanner};
@@ -52,12 +54,15 @@ pub enum ReadError {
     /// The segment was deleted or cut meanwhile: ask the log again.
     #[error("the log has changed under the read")]
     Gone,
-    /// What lies there is no batch: bytes have changed since they were written.
-    #[error("segment {base_offset} is damaged: {reason}")]
+    /// What lies there is no batch, or nothing: bytes have changed since they were written. This concerns the log
+    /// alone.
+    #[error("{file} is damaged near offset {offset}: {reason}")]
     Damaged {
-        /// The segment.
-        base_offset: i64,
-        /// What is wrong.
+        /// The file.
+        file: PathBuf,
+        /// An offset at or before the damage.
+        offset: i64,
+        /// What is wrong, and where in the file.
         reason: String,
     },
     /// The disk does not give it. This concerns the log directory.
@@ -65,20 +70,47 @@ pub enum ReadError {
     Io(io::Error),
 }
 
-impl ReadError {
-    fn of(error: io::Error) -> ReadError {
+/// What goes wrong while one segment is read.
+enum Trouble {
+    Io(io::Error),
+    Damage(String),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Trouble {
         match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => ReadError::Gone,
-            _ => ReadError::Io(error),
+            io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => Trouble::Damage(error.to_string()),
+            _ => Trouble::Io(error),
         }
     }
+}
 
-    fn of_scan(error: ScanError, base_offset: i64) -> ReadError {
+impl From<ScanError> for Trouble {
+    fn from(error: ScanError) -> Trouble {
         match error {
-            ScanError::Io(error) => ReadError::of(error),
-            error @ ScanError::Batch { .. } => ReadError::Damaged {
-                base_offset,
-                reason: error.to_string(),
+            ScanError::Io(error) => error.into(),
+            error @ ScanError::Batch { .. } => Trouble::Damage(error.to_string()),
+        }
+    }
+}
+
+impl Trouble {
+    /// What it means for who reads at `offset`: whatever is odd about files that have been cut, replaced or removed
+    /// meanwhile is no damage.
+    fn at(self, extent: &Extent, offset: i64) -> ReadError {
+        let segment = &extent.segment;
+        if !segment.is_still(extent.version) || segment.directory.is_going() {
+            return ReadError::Gone;
+        }
+        match self {
+            Trouble::Io(error) => {
+                let text = format!("{}: {error}", segment.log.path().display());
+                ReadError::Io(io::Error::new(error.kind(), text))
+            }
+            Trouble::Damage(reason) => ReadError::Damaged {
+                file: segment.log.path(),
+                offset: offset.max(segment.base_offset),
+                reason,
             },
         }
     }
@@ -125,6 +157,7 @@ impl Log {
         let extents = self.extents_from(from);
         let fs = Arc::clone(&self.fs);
         Ok(Read::Job(ReadJob {
+            key: self.key,
             fs,
             extents,
             from,
@@ -153,6 +186,7 @@ impl Log {
                 .collect(),
         };
         Ok(LookupJob {
+            key: self.key,
             fs: Arc::clone(&self.fs),
             extents,
             what,
@@ -198,11 +232,13 @@ fn extent(state: &super::SegmentState) -> Extent {
         segment: Arc::clone(&state.segment),
         size: state.written,
         modified_ms: state.modified_ms,
+        version: state.segment.version(),
     }
 }
 
 /// A read from disk, to be run on a thread that may wait.
 pub struct ReadJob {
+    key: LogKey,
     fs: Arc<dyn Fs>,
     extents: Vec<Extent>,
     from: i64,
@@ -212,6 +248,11 @@ pub struct ReadJob {
 }
 
 impl ReadJob {
+    /// Which log it reads.
+    pub fn key(&self) -> LogKey {
+        self.key
+    }
+
     /// At most so many bytes come from it, but for a first batch that is larger.
     pub fn max_bytes(&self) -> usize {
         self.max_bytes
@@ -223,12 +264,8 @@ impl ReadJob {
     /// [`ReadError::Gone`], [`ReadError::Damaged`] or [`ReadError::Io`].
     pub fn run(self) -> Result<Extents, ReadError> {
         for extent in &self.extents {
-            let log = extent
-                .segment
-                .log
-                .open(&*self.fs, Mode::Read)
-                .map_err(ReadError::of)?;
-            if let Some(extents) = self.read_segment(extent, &*log)? {
+            let read = self.read_segment(extent);
+            if let Some(extents) = read.map_err(|trouble| trouble.at(extent, self.from))? {
                 return Ok(extents);
             }
         }
@@ -239,13 +276,13 @@ impl ReadJob {
     }
 
     /// `None` when the segment ends before the offset.
-    fn read_segment(&self, extent: &Extent, log: &dyn File) -> Result<Option<Extents>, ReadError> {
+    fn read_segment(&self, extent: &Extent) -> Result<Option<Extents>, Trouble> {
         let (segment, size) = (&extent.segment, extent.size);
-        let failed = |error| ReadError::of_scan(error, segment.base_offset);
-        let start = start_position(&*self.fs, segment, log, size, self.from).map_err(ReadError::of)?;
+        let log = &*segment.log.open(&*self.fs, Mode::Read)?;
+        let start = start_position(&*self.fs, segment, log, size, self.from)?;
         let mut scanner = Scanner::new(log, start, size, READ_HEADS);
         let (position, first) = loop {
-            match scanner.next_header().map_err(failed)? {
+            match scanner.next_header()? {
                 Some((position, header)) if header.last_offset() >= self.from => break (position, header),
                 Some(_) => {}
                 None => return Ok(None),
@@ -271,7 +308,7 @@ impl ReadJob {
         }
         let mut scanner = Scanner::new(log, end, size, READ_HEADS);
         while end < limit {
-            let Some((position, header)) = scanner.next_header().map_err(failed)? else {
+            let Some((position, header)) = scanner.next_header()? else {
                 break;
             };
             let behind = position + header.total_size() as u64;
@@ -280,8 +317,8 @@ impl ReadJob {
             }
             (end, next_offset) = (behind, header.last_offset() + 1);
         }
-        let len = usize::try_from(end - position).map_err(|_| ReadError::Gone)?;
-        let bytes = log.map(position, len).map_err(ReadError::of)?;
+        let len = usize::try_from(end - position).expect("what was asked for fits into memory");
+        let bytes = log.map(position, len)?;
         Ok(Some(Extents {
             records: Records::from(bytes),
             next_offset,
@@ -290,22 +327,17 @@ impl ReadJob {
 
     /// The end of the last indexed batch that ends at or below `limit`, and the offset behind it. Saves walking
     /// over all batches of a large read.
-    fn boundary_before(
-        &self,
-        extent: &Extent,
-        log: &dyn File,
-        limit: u64,
-    ) -> Result<Option<(u64, i64)>, ReadError> {
+    fn boundary_before(&self, extent: &Extent, log: &dyn File, limit: u64) -> io::Result<Option<(u64, i64)>> {
         let segment = &extent.segment;
         let index = match segment.index.open(&*self.fs, Mode::Read) {
             Ok(index) => index,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(ReadError::of(error)),
+            Err(error) => return Err(error),
         };
-        let index = OffsetIndex::new(&*index, segment.base_offset).map_err(ReadError::of)?;
+        let index = OffsetIndex::new(&*index, segment.base_offset)?;
         // An entry names the last offset of the batch that begins at its position.
-        let by_offset = index.entry_at_or_below(self.bound - 1).map_err(ReadError::of)?;
-        let by_position = index.entry_before(limit).map_err(ReadError::of)?;
+        let by_offset = index.entry_at_or_below(self.bound - 1)?;
+        let by_position = index.entry_before(limit)?;
         let Some(entry) = by_offset
             .into_iter()
             .chain(by_position)
@@ -348,6 +380,7 @@ pub struct Found {
 
 /// A look-up on disk, to be run on a thread that may wait.
 pub struct LookupJob {
+    key: LogKey,
     fs: Arc<dyn Fs>,
     extents: Vec<(Extent, TimestampOffset)>,
     what: Lookup,
@@ -356,6 +389,11 @@ pub struct LookupJob {
 }
 
 impl LookupJob {
+    /// Which log it reads.
+    pub fn key(&self) -> LogKey {
+        self.key
+    }
+
     /// Looks; `None` when there is no such record below the bound.
     ///
     /// # Errors
@@ -366,49 +404,37 @@ impl LookupJob {
                 Lookup::AtOrAfter(ms) => ms,
                 Lookup::MaxTimestamp => max.ms,
             };
-            if let Some(found) = self.search(extent, wanted_ms)? {
+            let found = self.search(extent, wanted_ms);
+            if let Some(found) = found.map_err(|trouble| trouble.at(extent, self.start))? {
                 return Ok(Some(found).filter(|found| found.offset < self.bound));
             }
         }
         Ok(None)
     }
 
-    fn search(&self, extent: &Extent, wanted_ms: i64) -> Result<Option<Found>, ReadError> {
+    fn search(&self, extent: &Extent, wanted_ms: i64) -> Result<Option<Found>, Trouble> {
         let (segment, fs) = (&extent.segment, &*self.fs);
-        let damaged = |reason: String| ReadError::Damaged {
-            base_offset: segment.base_offset,
-            reason,
-        };
-        let log = segment.log.open(fs, Mode::Read).map_err(ReadError::of)?;
+        let log = segment.log.open(fs, Mode::Read)?;
         let older = match segment.time_index.open(fs, Mode::Read) {
-            Ok(file) => TimeIndex::new(&*file, segment.base_offset)
-                .and_then(|index| index.last_below(wanted_ms))
-                .map_err(ReadError::of)?,
+            Ok(file) => TimeIndex::new(&*file, segment.base_offset)?.last_below(wanted_ms)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(ReadError::of(error)),
+            Err(error) => return Err(error.into()),
         };
         // An entry that its batch does not confirm says nothing.
         let older = match older {
-            Some(entry) => {
-                let right = is_time_of(fs, segment, &*log, extent.size, entry).map_err(ReadError::of)?;
-                right.then_some(entry)
-            }
+            Some(entry) => is_time_of(fs, segment, &*log, extent.size, entry)?.then_some(entry),
             None => None,
         };
         let from = older.map_or(self.start, |entry| entry.offset.max(self.start));
-        let start = start_position(fs, segment, &*log, extent.size, from).map_err(ReadError::of)?;
+        let start = start_position(fs, segment, &*log, extent.size, from)?;
         let mut scanner = Scanner::new(&*log, start, extent.size, READ_HEADS);
-        let next = |scanner: &mut Scanner<'_>| {
-            scanner
-                .next_header()
-                .map_err(|error| ReadError::of_scan(error, segment.base_offset))
-        };
-        while let Some((position, header)) = next(&mut scanner)? {
+        while let Some((position, header)) = scanner.next_header()? {
+            let damaged = |reason: String| Trouble::Damage(format!("at position {position}: {reason}"));
             let too_early = header.last_offset() < self.start || header.max_timestamp_ms < wanted_ms;
             if too_early || header.is_control() {
                 continue;
             }
-            let bytes = scanner.whole(position, &header).map_err(ReadError::of)?;
+            let bytes = scanner.whole(position, &header)?;
             let batch = Batch::parse(bytes).map_err(|error| damaged(error.to_string()))?;
             let records = batch
                 .records(INFLATE_LIMIT_BYTES)
@@ -433,6 +459,7 @@ impl LookupJob {
 /// The aborted transactions that touch what a `read_committed` consumer is given, to be run on a thread that may
 /// wait.
 pub struct AbortedJob {
+    key: LogKey,
     fs: Arc<dyn Fs>,
     extents: Vec<Extent>,
     from: i64,
@@ -457,6 +484,7 @@ impl Log {
             .filter(|(_, state)| state.shape.txn_index_len > 0);
         let extents = with_entries.map(|(_, state)| extent(state)).collect();
         Ok(AbortedJob {
+            key: self.key,
             fs: Arc::clone(&self.fs),
             extents,
             from,
@@ -466,6 +494,11 @@ impl Log {
 }
 
 impl AbortedJob {
+    /// Which log it reads.
+    pub fn key(&self) -> LogKey {
+        self.key
+    }
+
     /// Whether there is nothing to look at: the answer is empty and costs nothing.
     pub fn is_empty(&self) -> bool {
         self.extents.is_empty()
@@ -478,14 +511,10 @@ impl AbortedJob {
     pub fn run(self) -> Result<Vec<AbortedTransaction>, ReadError> {
         let mut found = Vec::new();
         for extent in &self.extents {
-            let file = extent
-                .segment
-                .txn_index
-                .open(&*self.fs, Mode::Read)
-                .map_err(ReadError::of)?;
-            if transactions::collect_aborted(&*file, self.from, self.until, &mut found)
-                .map_err(ReadError::of)?
-            {
+            let file = extent.segment.txn_index.open(&*self.fs, Mode::Read);
+            let is_last = file
+                .and_then(|file| transactions::collect_aborted(&*file, self.from, self.until, &mut found));
+            if is_last.map_err(|error| Trouble::from(error).at(extent, self.from))? {
                 break;
             }
         }

@@ -123,14 +123,16 @@ impl Bench {
             }
             for batch in Batches::new(extents.records.to_bytes()) {
                 let damaged = |error: BatchError| ReadError::Damaged {
-                    base_offset: next,
+                    file: PathBuf::new(),
+                    offset: next,
                     reason: error.to_string(),
                 };
                 let batch = batch.map_err(damaged)?;
                 if batch.header().last_offset() < next {
                     let reason = "a batch before the offset asked for".to_owned();
                     return Err(ReadError::Damaged {
-                        base_offset: next,
+                        file: PathBuf::new(),
+                        offset: next,
                         reason,
                     });
                 }
@@ -143,7 +145,8 @@ impl Bench {
                     extents.next_offset
                 );
                 return Err(ReadError::Damaged {
-                    base_offset: next,
+                    file: PathBuf::new(),
+                    offset: next,
                     reason,
                 });
             }

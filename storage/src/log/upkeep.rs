@@ -126,6 +126,19 @@ impl Log {
         self.compacted_to = self.compacted_to.min(offset);
         let first_doomed = if reset { i64::MIN } else { offset + 1 };
         let mut doomed = self.segments.split_off(&first_doomed);
+        // A flush that waits for room speaks of what is cut off; and with everything, what is on its way out goes.
+        let mut already_doomed = Vec::new();
+        self.put_off.retain_mut(|work| match work {
+            Work::Flush(_) => {
+                self.flush.in_flight = false;
+                false
+            }
+            Work::Delete(job) if reset => {
+                already_doomed.append(&mut job.segments);
+                false
+            }
+            _ => true,
+        });
         if self.segments.is_empty() && !reset {
             // The cut lies before the first segment, which can only be empty then.
             let (base_offset, first) = doomed.pop_first().expect("there is always a segment");
@@ -137,6 +150,7 @@ impl Log {
             segment: Arc::clone(&state.segment),
             size: state.written,
             modified_ms: state.modified_ms,
+            version: state.segment.version(),
         });
         let kept: Vec<Extent> = kept.collect();
         let fresh = reset.then(|| Segment::new(&self.directory, offset, false));
@@ -154,7 +168,10 @@ impl Log {
             offset,
             kept,
             fresh,
-            doomed: doomed.into_values().map(|state| state.segment).collect(),
+            doomed: already_doomed
+                .into_iter()
+                .chain(doomed.into_values().map(|state| state.segment))
+                .collect(),
             epochs: checkpoint::epochs_text(self.epochs.entries()),
             bound,
             now_ms: self.now_ms,
@@ -166,7 +183,14 @@ impl Log {
     pub fn on_checkpointed(&mut self, recovery_point: i64, jobs: &mut Vec<LaneJob>) {
         let right = self.bound.is_some() && self.truncation.is_none() && recovery_point <= self.synced_end;
         if right && self.phase == Phase::Open {
-            self.emit(Work::Unbind(self.directory.path()), jobs);
+            self.emit(Work::Unbind(Arc::clone(&self.directory)), jobs);
+        }
+    }
+
+    /// Does again what found no room on the disk before: [`Progress::no_room`](super::Progress::no_room) has told of it.
+    pub fn retry(&mut self, jobs: &mut Vec<LaneJob>) {
+        for work in std::mem::take(&mut self.put_off) {
+            self.emit(work, jobs);
         }
     }
 
@@ -175,6 +199,7 @@ impl Log {
     pub fn close(&mut self, jobs: &mut Vec<LaneJob>) {
         if self.phase == Phase::Open {
             self.phase = Phase::Closing;
+            self.retry(jobs);
             self.close_if_idle(jobs);
         }
     }
@@ -192,6 +217,8 @@ impl Log {
             return;
         }
         self.phase = Phase::Deleting;
+        self.directory.go();
+        self.put_off.clear();
         self.tail.truncate(i64::MIN);
         self.truncation = None;
         let directory = Arc::clone(&self.directory);
@@ -256,7 +283,7 @@ impl Log {
         let epochs = self
             .epochs_changed
             .then(|| checkpoint::epochs_text(self.epochs.entries()));
-        self.flush.epochs_taken = std::mem::take(&mut self.epochs_changed);
+        self.epochs_changed = false;
         self.flush.in_flight = true;
         self.flush.next_unsynced_base = next_unsynced_base;
         self.last_flush_ms = self.now_ms;

@@ -8,7 +8,9 @@
 //! old one gets errors.
 //!
 //! Faults: [`MemoryFs::fail_call`] lets the n-th call fail or stops the world there, and
-//! [`MemoryFs::set_capacity`] fills the disk. Chance comes from the seed alone.
+//! [`MemoryFs::set_capacity`] fills the disk. A sync that fails has lost what it was to make durable, as on Linux:
+//! the process goes on seeing it, the next sync succeeds, and only a power cut tells. Chance comes from the seed
+//! alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -18,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 
-use super::{DirEntry, File, FileLock, Fs, Mode};
+use super::{DirEntry, File, FileLock, Fs, Mode, sync_error};
 
 /// What happens at the call chosen by [`MemoryFs::fail_call`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +30,11 @@ pub enum Fault {
         /// Bytes of the write that still arrive.
         torn: usize,
     },
-    /// The call fails once with `StorageFull`; a write leaves half of its bytes.
+    /// The call fails once with `StorageFull` (a sync as one does that found no room: with another error); a write
+    /// leaves half of its bytes.
     NoSpace,
+    /// The disk is full from here on, with half of the bytes of a write, until [`MemoryFs::set_capacity`].
+    Full,
     /// The call fails once with an input/output error; a write leaves half of its bytes.
     Io,
 }
@@ -84,6 +89,8 @@ struct Content {
     pending: Vec<Change>,
     lent: Vec<Weak<LentBytes>>,
     modified_ms: i64,
+    /// Up to where space is taken, beyond the end perhaps.
+    reserved: u64,
 }
 
 enum Change {
@@ -150,7 +157,12 @@ impl MemoryFs {
         self.state().fault = None;
     }
 
-    /// How many bytes all files may hold together.
+    /// How many bytes all files take together, what is reserved included.
+    pub fn used(&self) -> u64 {
+        self.state().used()
+    }
+
+    /// How many bytes all files may hold together. With 0 there is no room for another name either.
     pub fn set_capacity(&self, bytes: u64) {
         self.state().capacity = bytes;
     }
@@ -224,6 +236,9 @@ impl MemoryFs {
             Some((at, fault)) if at == number => {
                 state.fault = None;
                 state.stopped = matches!(fault, Fault::Stop { .. });
+                if fault == Fault::Full {
+                    state.capacity = 0;
+                }
                 Some(fault)
             }
             _ => None,
@@ -231,12 +246,22 @@ impl MemoryFs {
         Ok((state, fault))
     }
 
+    /// A call that takes no room by itself.
     fn call(&self) -> io::Result<MutexGuard<'_, State>> {
         let (state, fault) = self.enter()?;
         match fault {
+            Some(Fault::Full) | None => Ok(state),
             Some(fault) => Err(fault.error()),
-            None => Ok(state),
         }
+    }
+
+    /// A call that may need room for a name.
+    fn call_for_name(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.call()?;
+        if state.capacity == 0 {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        Ok(state)
     }
 }
 
@@ -244,7 +269,7 @@ impl Fault {
     fn error(self) -> io::Error {
         match self {
             Fault::Stop { .. } => io::Error::other("the process is killed at this call"),
-            Fault::NoSpace => ErrorKind::StorageFull.into(),
+            Fault::NoSpace | Fault::Full => ErrorKind::StorageFull.into(),
             Fault::Io => io::Error::other("injected input/output error"),
         }
     }
@@ -316,17 +341,15 @@ impl State {
     }
 
     fn used(&self) -> u64 {
-        let mut referenced = BTreeSet::new();
-        for inode in self.inodes.values() {
-            if let Inode::Dir(dir) = inode {
-                referenced.extend(dir.live.values());
+        let (mut used, mut reachable) = (0, vec![ROOT]);
+        while let Some(id) = reachable.pop() {
+            match self.inodes.get(&id) {
+                Some(Inode::Dir(dir)) => reachable.extend(dir.live.values()),
+                Some(Inode::File(content)) => used += content.space(),
+                None => {}
             }
         }
-        let length = |id: &InodeId| match self.inodes.get(id) {
-            Some(Inode::File(content)) => content.live.len() as u64,
-            _ => 0,
-        };
-        referenced.iter().map(length).sum()
+        used
     }
 }
 
@@ -352,6 +375,11 @@ impl Dir {
 }
 
 impl Content {
+    /// How much of the disk it takes.
+    fn space(&self) -> u64 {
+        self.reserved.max(self.live.len() as u64)
+    }
+
     fn apply(image: &mut Vec<u8>, change: &Change) {
         match change {
             Change::Write(position, bytes) => {
@@ -375,6 +403,13 @@ impl Content {
     fn sync(&mut self) {
         for change in std::mem::take(&mut self.pending) {
             Self::apply(&mut self.durable, &change);
+        }
+    }
+
+    /// A sync that failed: every other change has arrived, and nobody will try the rest again.
+    fn lose_sync(&mut self) {
+        for change in std::mem::take(&mut self.pending).iter().step_by(2) {
+            Self::apply(&mut self.durable, change);
         }
     }
 
@@ -429,6 +464,9 @@ impl Fs for MemoryFs {
         let id = match (found, mode) {
             (Some(id), _) => id,
             (None, Mode::Create | Mode::Truncate) => {
+                if state.capacity == 0 {
+                    return Err(ErrorKind::StorageFull.into());
+                }
                 let (parent, name) = state.parent(path)?;
                 state.create(parent, name, Inode::File(Content::default()))?
             }
@@ -463,7 +501,7 @@ impl Fs for MemoryFs {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.call()?;
+        let mut state = self.call_for_name()?;
         let mut id = ROOT;
         for component in path.components() {
             let Component::Normal(name) = component else {
@@ -514,9 +552,15 @@ impl Fs for MemoryFs {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.call()?;
+        let (mut state, fault) = self.enter()?;
         let id = state.find(path)?;
         let dir = state.dir_mut(id)?;
+        if let Some(fault) = fault.filter(|fault| *fault != Fault::Full) {
+            if !matches!(fault, Fault::Stop { .. }) {
+                dir.pending.clear();
+            }
+            return Err(sync_error(&fault.error()));
+        }
         dir.durable = dir.live.clone();
         dir.pending.clear();
         Ok(())
@@ -596,13 +640,11 @@ impl File for MemoryFile {
         if let Some(fault) = fault {
             bytes.truncate(match fault {
                 Fault::Stop { torn } => torn,
-                Fault::NoSpace | Fault::Io => bytes.len() / 2,
+                Fault::NoSpace | Fault::Full | Fault::Io => bytes.len() / 2,
             });
             result = Err(fault.error());
         }
-        let grows = |len: usize, content: &Content| {
-            (to_usize(position) + len).saturating_sub(content.live.len()) as u64
-        };
+        let grows = |len: usize, content: &Content| (position + len as u64).saturating_sub(content.space());
         let room = match state.capacity {
             u64::MAX => u64::MAX,
             capacity => capacity.saturating_sub(state.used()),
@@ -631,6 +673,7 @@ impl File for MemoryFile {
             {
                 return Err(ErrorKind::ResourceBusy.into());
             }
+            content.reserved = 0;
             if content.live.len() != to_usize(len) {
                 content.change(Change::SetLen(to_usize(len)), now_ms);
             }
@@ -639,21 +682,32 @@ impl File for MemoryFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.with(|content, _| {
-            content.sync();
-            Ok(())
-        })
+        let (mut state, fault) = self.fs.enter()?;
+        let content = state.file_mut(self.id)?;
+        match fault {
+            Some(Fault::Full) | None => {
+                content.sync();
+                Ok(())
+            }
+            Some(fault @ Fault::Stop { .. }) => Err(fault.error()),
+            Some(fault) => {
+                content.lose_sync();
+                Err(sync_error(&fault.error()))
+            }
+        }
     }
 
     fn reserve(&self, position: u64, len: u64) -> io::Result<()> {
-        let state = self.fs.call()?;
+        let mut state = self.fs.call()?;
         let grows = match state.inodes.get(&self.id) {
-            Some(Inode::File(content)) => (position + len).saturating_sub(content.live.len() as u64),
+            Some(Inode::File(content)) => (position + len).saturating_sub(content.space()),
             _ => 0,
         };
-        if state.used().saturating_add(grows) > state.capacity {
+        if state.capacity != u64::MAX && state.used().saturating_add(grows) > state.capacity {
             return Err(ErrorKind::StorageFull.into());
         }
+        let content = state.file_mut(self.id)?;
+        content.reserved = content.reserved.max(position + len);
         Ok(())
     }
 

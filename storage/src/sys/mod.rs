@@ -69,7 +69,7 @@ pub trait Fs: Send + Sync {
     /// Removes a directory with all that is in it.
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes the names in a directory durable.
+    /// Makes the names in a directory durable. For errors see [`File::sync_data`].
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
     /// Whether a file or directory of that name exists.
@@ -108,7 +108,7 @@ pub trait File: Send + Sync {
     fn set_len(&self, len: u64) -> io::Result<()>;
 
     /// Makes all bytes written so far durable, and the length (`fdatasync`). An error means that they may be
-    /// lost for good: it must never be answered by trying again.
+    /// lost for good: it must never be answered by trying again. Therefore it is never `StorageFull`, which is.
     fn sync_data(&self) -> io::Result<()>;
 
     /// Reserves space for `len` bytes from `position` on without moving the end of the file.
@@ -122,6 +122,21 @@ pub trait File: Send + Sync {
     /// # Errors
     /// `UnexpectedEof` when the file ends before `position + len`.
     fn map(&self, position: u64, len: usize) -> io::Result<Bytes>;
+}
+
+/// Whether an error says that there is no room, or no descriptor, at the moment: trying again later may work.
+pub fn is_no_room(error: &io::Error) -> bool {
+    // EMFILE and ENFILE have no kind of their own.
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    ) || matches!(error.raw_os_error(), Some(23 | 24))
+}
+
+/// What a failed sync gives, whatever its reason: a file system that looks for room only then (and so says
+/// `ENOSPC`) has lost the bytes all the same.
+fn sync_error(error: &io::Error) -> io::Error {
+    io::Error::other(format!("sync failed: {error}"))
 }
 
 /// Reads exactly `into.len()` bytes.
@@ -158,12 +173,17 @@ pub fn read_all(fs: &dyn Fs, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
 
 /// Replaces a small file so that a crash leaves the old or the new content, never a mixture: written beside it
 /// (`.tmp`), synced, renamed, and the directory synced.
+///
+/// # Errors
+/// `StorageFull` when there is no room: then the old content stands, and it can be tried again.
 pub fn replace(fs: &dyn Fs, path: &Path, content: Bytes) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = Path::new(&temporary);
     let file = fs.open(temporary, Mode::Truncate)?;
+    // A disk without room says so here, where trying again is all it takes, and not at the sync.
+    file.reserve(0, content.len() as u64)?;
     file.write_at(0, &[content])?;
     file.sync_data()?;
     fs.rename(temporary, path)?;

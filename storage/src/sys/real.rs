@@ -4,14 +4,15 @@ use std::io;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::UNIX_EPOCH;
 
 use bytes::{Bytes, BytesMut};
 use rustix::fs::{FallocateFlags, FlockOperation, Mode as Permissions, OFlags};
 use rustix::io::Errno;
 
-use super::{DirEntry, File, FileLock, Fs, Mode};
+use super::{DirEntry, File, FileLock, Fs, Mode, sync_error};
 
 /// Linux takes at most so many parts in one `pwritev`.
 const PARTS_MAX: usize = 1024;
@@ -36,7 +37,7 @@ impl Fs for RealFs {
         let fd = rustix::fs::open(path, flags | OFlags::CLOEXEC, Permissions::from_raw_mode(0o644))?;
         Ok(Arc::new(RealFile {
             fd,
-            mapping: Mutex::new(None),
+            mappings: Mutex::default(),
         }))
     }
 
@@ -86,7 +87,7 @@ impl Fs for RealFs {
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(path, flags, Permissions::empty())?;
-        Ok(rustix::fs::fsync(directory)?)
+        rustix::fs::fsync(directory).map_err(|error| sync_error(&error.into()))
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
@@ -110,12 +111,45 @@ impl FileLock for RealLock {}
 
 struct RealFile {
     fd: OwnedFd,
-    /// The newest mapping of the file. Also held while the file is cut, so that nothing is lent meanwhile.
-    mapping: Mutex<Option<Arc<Mapping>>>,
+    /// Also held while the file is cut, so that nothing is lent meanwhile.
+    mappings: Mutex<Mappings>,
+}
+
+#[derive(Default)]
+struct Mappings {
+    /// The newest one: new pieces are lent from it.
+    newest: Option<Arc<Mapping>>,
+    /// Those before it, for as long as pieces of them are lent.
+    older: Vec<Weak<Mapping>>,
+}
+
+impl Mappings {
+    /// The next piece is lent from another mapping.
+    fn put_by(&mut self) {
+        self.older.retain(|mapping| mapping.strong_count() > 0);
+        self.older.extend(self.newest.take().as_ref().map(Arc::downgrade));
+    }
+
+    /// Where the last piece ends that somebody may hold; 0 when nothing is lent.
+    fn lent_end(&self) -> u64 {
+        let newest = self
+            .newest
+            .clone()
+            .filter(|mapping| Arc::strong_count(mapping) > 2);
+        let older = self.older.iter().filter_map(Weak::upgrade);
+        let ends = newest.into_iter().chain(older);
+        ends.map(|mapping| mapping.lent_end.load(Ordering::Relaxed))
+            .max()
+            .unwrap_or(0)
+    }
 }
 
 /// A read-only mapping from byte 0 on, shared by all that was lent from it.
-struct Mapping(memmap2::Mmap);
+struct Mapping {
+    map: memmap2::Mmap,
+    /// Nothing that was ever lent from it reaches beyond.
+    lent_end: AtomicU64,
+}
 
 /// A piece of a mapping; what `Bytes` holds on to.
 struct Lent {
@@ -126,14 +160,14 @@ struct Lent {
 
 impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
-        &self.mapping.0[self.start..self.end]
+        &self.mapping.map[self.start..self.end]
     }
 }
 
 impl RealFile {
-    fn mapping(&self) -> MutexGuard<'_, Option<Arc<Mapping>>> {
-        // The guarded value is valid after any panic: it is replaced whole.
-        self.mapping.lock().unwrap_or_else(PoisonError::into_inner)
+    fn mappings(&self) -> MutexGuard<'_, Mappings> {
+        // The guarded value is valid after any panic: what is in it is replaced whole.
+        self.mappings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn copy(&self, position: u64, len: usize) -> io::Result<Bytes> {
@@ -194,23 +228,18 @@ impl File for RealFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut mapping = self.mapping();
-        let shorter = len < self.len()?;
-        if shorter
-            && mapping
-                .as_ref()
-                .is_some_and(|mapping| Arc::strong_count(mapping) > 1)
-        {
+        let mut mappings = self.mappings();
+        if mappings.lent_end() > len {
             return Err(ErrorKind::ResourceBusy.into());
         }
-        if shorter {
-            *mapping = None;
+        if len < self.len()? {
+            mappings.put_by();
         }
         Ok(rustix::fs::ftruncate(&self.fd, len)?)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        Ok(rustix::fs::fdatasync(&self.fd)?)
+        rustix::fs::fdatasync(&self.fd).map_err(|error| sync_error(&error.into()))
     }
 
     fn reserve(&self, position: u64, len: u64) -> io::Result<()> {
@@ -225,27 +254,32 @@ impl File for RealFile {
             return self.copy(position, len);
         }
         let end = position + len as u64;
-        let mut current = self.mapping();
+        let mut mappings = self.mappings();
         if end > self.len()? {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        let mapping = match &*current {
-            Some(mapping) if mapping.0.len() as u64 >= end => Arc::clone(mapping),
+        let mapping = match &mappings.newest {
+            Some(mapping) if mapping.map.len() as u64 >= end => Arc::clone(mapping),
             _ => {
                 let step = end.next_multiple_of(MAP_STEP);
                 let size = usize::try_from(step).map_err(|_| ErrorKind::InvalidInput)?;
                 // SAFETY: the mapping is read-only and shared. Bytes below the end of a segment file never
-                // change once written, and the file is never cut while a piece is lent (`set_len` looks under
-                // the same lock), so a slice handed out stays as it was. No page beyond the end of the file
+                // change once written, and the file is never cut below the end of a piece that is lent (`set_len`
+                // looks under the same lock), so a slice handed out stays as it was. No page beyond the end of the file
                 // is touched: `end` was compared with the length under the lock. No other process writes our
                 // files: the log directory is locked.
                 let map = unsafe { memmap2::MmapOptions::new().len(size).map(&self.fd)? };
-                let mapping = Arc::new(Mapping(map));
-                *current = Some(Arc::clone(&mapping));
+                let mapping = Arc::new(Mapping {
+                    map,
+                    lent_end: AtomicU64::new(0),
+                });
+                mappings.put_by();
+                mappings.newest = Some(Arc::clone(&mapping));
                 mapping
             }
         };
-        drop(current);
+        mapping.lent_end.fetch_max(end, Ordering::Relaxed);
+        drop(mappings);
         let start = usize::try_from(position).map_err(|_| ErrorKind::InvalidInput)?;
         let lent = Lent {
             mapping,
@@ -256,13 +290,13 @@ impl File for RealFile {
         // and not SIGBUS. A kernel before 5.14 does not know the advice; then the pages are read ahead.
         match lent
             .mapping
-            .0
+            .map
             .advise_range(memmap2::Advice::PopulateRead, start, len)
         {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::InvalidInput => {
                 lent.mapping
-                    .0
+                    .map
                     .advise_range(memmap2::Advice::WillNeed, start, len)?;
             }
             Err(error) => return Err(error),
@@ -298,12 +332,27 @@ mod tests {
         file.write_at(0, &[Bytes::from(vec![5; 100_000])]).unwrap();
         let lent = file.map(1000, 90_000).unwrap();
         assert_eq!(file.set_len(50).unwrap_err().kind(), ErrorKind::ResourceBusy);
+        // What lies behind all that is lent may go: an append that failed half-way.
+        file.set_len(91_000).unwrap();
+        assert_eq!(file.len().unwrap(), 91_000);
         assert!(lent.iter().all(|byte| *byte == 5));
         file.set_len(100_000).unwrap();
         drop(lent);
         file.set_len(50).unwrap();
         assert_eq!(file.map(0, 51).unwrap_err().kind(), ErrorKind::UnexpectedEof);
         assert_eq!(file.map(0, 90_000).unwrap_err().kind(), ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn what_was_lent_before_the_file_outgrew_its_mapping_is_not_cut_either() {
+        let (_dir, file) = file();
+        file.write_at(0, &[Bytes::from(vec![5; 100_000])]).unwrap();
+        let lent = file.map(1000, 90_000).unwrap();
+        file.write_at(MAP_STEP, &[Bytes::from(vec![6; 100_000])]).unwrap();
+        drop(file.map(MAP_STEP, 100_000).unwrap());
+        file.set_len(MAP_STEP).unwrap();
+        assert_eq!(file.set_len(50).unwrap_err().kind(), ErrorKind::ResourceBusy);
+        assert!(lent.iter().all(|byte| *byte == 5));
     }
 
     #[test]

@@ -1,0 +1,311 @@
+//! Full disks, failing disks, damaged logs. `/a` holds the metadata log and partition 0 of `t`, `/b` partition 1.
+
+use std::path::Path;
+
+use klamm_protocol::ErrorCode;
+use klamm_protocol::messages::fetch::FetchRequest;
+use klamm_protocol::messages::offset_commit::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use klamm_storage::sys::Fs;
+use klamm_storage::sys::memory::Fault;
+
+use super::log::{delete_topic, fetch, fetched, partitions_of, produce, values};
+use super::{Harness, answered, batch};
+
+const NONE: ErrorCode = ErrorCode::NONE;
+const STORAGE: ErrorCode = ErrorCode::KAFKA_STORAGE_ERROR;
+
+fn harness() -> Harness {
+    let mut harness = Harness::new(&[
+        ("klamm.reserve.bytes", "200000"),
+        ("offsets.topic.num.partitions", "1"),
+    ]);
+    harness.create_topic("t", 2, &[("flush.messages", "1")]);
+    harness
+}
+
+fn append(harness: &mut Harness, partition: i32, value: &str) -> ErrorCode {
+    let answer = partitions_of(harness.ask(9, &produce(-1, &[(partition, batch(&[value]))])));
+    answer[0].error_code
+}
+
+fn read(harness: &mut Harness, partition: i32) -> Result<Vec<String>, ErrorCode> {
+    let mut request: FetchRequest = fetch(0, 0, 1);
+    request.topics[0].partitions[0].partition = partition;
+    let sequence = harness.send(11, &request);
+    let response = fetched(harness.answer(sequence).expect("answered at once"));
+    match response.responses[0].partitions[0].error_code {
+        NONE => Ok(values(&response)),
+        code => Err(code),
+    }
+}
+
+/// Commits an offset of the topic `other`.
+fn commit(harness: &mut Harness) -> ErrorCode {
+    let partition = OffsetCommitRequestPartition {
+        committed_offset: 1,
+        ..Default::default()
+    };
+    let request = OffsetCommitRequest {
+        group_id: "g".into(),
+        generation_id_or_member_epoch: -1,
+        topics: vec![OffsetCommitRequestTopic {
+            name: "other".into(),
+            partitions: vec![partition],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let answer = answered!(OffsetCommit, harness.ask(8, &request));
+    answer.topics[0].partitions[0].error_code
+}
+
+/// Fills the disk until a record is refused; gives how many were not.
+fn fill(harness: &mut Harness) -> usize {
+    harness.disk.set_capacity(harness.disk.used() + 5_000);
+    let taken = (0..1000).take_while(|_| append(harness, 0, &"x".repeat(500)) == NONE);
+    let count = taken.count();
+    assert!(
+        (2..1000).contains(&count),
+        "{count} records of 500 bytes fit into 5000 and what was reserved ahead"
+    );
+    count
+}
+
+#[test]
+fn a_full_disk_refuses_records_and_serves_everything_else_until_there_is_room() {
+    let mut harness = harness();
+    harness.create_topic("__consumer_offsets", 1, &[("cleanup.policy", "compact")]);
+    harness.create_topic("other", 1, &[]);
+    append(&mut harness, 1, "b");
+    let count = fill(&mut harness);
+    assert_eq!(
+        append(&mut harness, 0, "small"),
+        STORAGE,
+        "not even one that would fit"
+    );
+    assert_eq!(
+        append(&mut harness, 1, "b"),
+        NONE,
+        "the other directory knows nothing of it yet"
+    );
+    harness.pass_ms(300);
+    assert_eq!(read(&mut harness, 0).unwrap().len(), count);
+    assert_eq!(commit(&mut harness), NONE);
+    harness.create_topic("new", 1, &[]);
+    harness.pass_ms(120_000);
+    assert!(harness.failed.is_none() && harness.node.disks.iter().all(|disk| !disk.failed));
+    assert_eq!(append(&mut harness, 0, "still"), STORAGE);
+    harness.disk.set_capacity(u64::MAX);
+    harness.pass_ms(1_000);
+    assert_eq!(append(&mut harness, 0, "again"), NONE);
+    let found = read(&mut harness, 0).unwrap();
+    assert_eq!((found.len(), found[count].as_str()), (count + 1, "again"));
+    let mut harness = harness.restart();
+    assert_eq!(read(&mut harness, 0).unwrap().len(), count + 1);
+}
+
+#[test]
+fn a_topic_is_deleted_on_a_full_disk_and_that_makes_room() {
+    let mut harness = harness();
+    let before = harness.disk.used();
+    for _ in 0..1000 {
+        assert_eq!(append(&mut harness, 0, &"x".repeat(1000)), NONE);
+    }
+    fill(&mut harness);
+    harness.pass_ms(2_000);
+    delete_topic(&mut harness);
+    assert!(harness.disk.used() < before + 100_000, "its files are gone");
+    harness.pass_ms(2_000);
+    harness.create_topic("t", 2, &[]);
+    assert_eq!(append(&mut harness, 0, "again"), NONE);
+}
+
+#[test]
+fn when_the_reserve_runs_out_groups_stop_and_topics_can_still_be_deleted() {
+    let mut harness = harness();
+    harness.create_topic("__consumer_offsets", 1, &[("cleanup.policy", "compact")]);
+    harness.create_topic("other", 1, &[]);
+    fill(&mut harness);
+    harness.pass_ms(300);
+    let committed = (0..10_000).take_while(|_| commit(&mut harness) == NONE).count();
+    assert!(
+        (200..2000).contains(&committed),
+        "{committed} commits in half of the reserve"
+    );
+    harness.pass_ms(1_000);
+    assert_ne!(commit(&mut harness), NONE);
+    delete_topic(&mut harness);
+    harness.disk.set_capacity(u64::MAX);
+    harness.pass_ms(1_000);
+    assert_eq!(commit(&mut harness), NONE);
+}
+
+#[test]
+fn a_broker_starts_on_a_full_disk_and_goes_on_when_there_is_room() {
+    let mut harness = harness();
+    let count = fill(&mut harness);
+    harness.pass_ms(10_000);
+    harness.disk.set_capacity(harness.disk.used());
+    let mut harness = harness.restart();
+    assert_eq!(read(&mut harness, 0).unwrap().len(), count);
+    assert_eq!(append(&mut harness, 0, "refused"), STORAGE);
+    harness.disk.set_capacity(u64::MAX);
+    harness.pass_ms(1_000);
+    assert_eq!(append(&mut harness, 0, "again"), NONE);
+}
+
+#[test]
+fn a_topic_whose_logs_find_no_room_at_first_has_them_later() {
+    let create = super::create_topic_request("new", 2, &[]);
+    let calls = {
+        let mut harness = harness();
+        let before = harness.disk.calls();
+        harness.send(7, &create);
+        harness.disk.calls() - before
+    };
+    assert!(calls > 20, "two logs and the metadata");
+    for call in 0..calls {
+        let mut harness = harness();
+        harness
+            .disk
+            .fail_call(harness.disk.calls() + call, Fault::NoSpace);
+        harness.send(7, &create);
+        harness.pass_ms(2_000);
+        if harness.failed.is_some() || harness.node.disks.iter().any(|disk| disk.failed) {
+            // It was a sync, and those are not tried again.
+            continue;
+        }
+        let request = super::log::produce_to("new", -1, &[(0, batch(&["a"])), (1, batch(&["a"]))]);
+        let answer = partitions_of(harness.ask(9, &request));
+        let codes: Vec<_> = answer.iter().map(|partition| partition.error_code).collect();
+        assert_eq!(codes, [NONE, NONE], "call {call}");
+    }
+}
+
+#[test]
+fn a_sync_that_fails_takes_its_directory_and_acknowledges_nothing() {
+    let calls = {
+        let mut harness = harness();
+        let before = harness.disk.calls();
+        append(&mut harness, 1, "b");
+        harness.disk.calls() - before
+    };
+    assert!(calls >= 3, "create, write, sync");
+    for call in 0..calls {
+        let mut harness = harness();
+        harness.disk.fail_call(harness.disk.calls() + call, Fault::Io);
+        assert_eq!(append(&mut harness, 1, "b"), STORAGE, "call {call}");
+        assert_eq!(
+            append(&mut harness, 1, "b"),
+            STORAGE,
+            "call {call}: nothing is tried again"
+        );
+        assert_eq!(read(&mut harness, 1), Err(STORAGE), "call {call}");
+        assert_eq!(
+            append(&mut harness, 0, "a"),
+            NONE,
+            "call {call}: the other directory"
+        );
+        harness.pass_ms(120_000);
+        assert!(harness.failed.is_none(), "call {call}");
+        harness.create_topic("new", 2, &[]);
+    }
+}
+
+#[test]
+fn without_the_directory_of_the_metadata_log_the_process_ends() {
+    let mut harness = harness();
+    harness.disk.fail_call(harness.disk.calls(), Fault::Io);
+    assert_eq!(append(&mut harness, 0, "a"), STORAGE);
+    let reason = harness.failed.expect("the node cannot go on");
+    assert!(reason.contains("/a,") && reason.contains("metadata"), "{reason}");
+}
+
+#[test]
+fn a_directory_that_is_taken_away_is_noticed_and_the_other_serves_on() {
+    let mut harness = harness();
+    append(&mut harness, 1, "b");
+    harness.disk.remove_dir_all(Path::new("/b")).unwrap();
+    harness.pass_ms(5_000);
+    assert_eq!(append(&mut harness, 1, "b"), STORAGE);
+    assert_eq!(read(&mut harness, 1), Err(STORAGE));
+    assert_eq!(append(&mut harness, 0, "a"), NONE);
+    harness.create_topic("new", 2, &[]);
+    assert!(harness.failed.is_none());
+    harness.disk.remove_dir_all(Path::new("/a")).unwrap();
+    harness.pass_ms(5_000);
+    assert!(harness.failed.is_some());
+}
+
+/// Appends to both partitions, lets the checkpoints be written, and kills the broker.
+fn with_durable_records() -> Harness {
+    let mut harness = harness();
+    for _ in 0..5 {
+        append(&mut harness, 0, "a");
+        append(&mut harness, 1, "b");
+    }
+    harness.pass_ms(120_000);
+    harness
+}
+
+const LOG: &str = "/b/t-1/00000000000000000000.log";
+
+#[test]
+fn a_damaged_batch_takes_its_partition_out_of_service_and_is_never_cut_off() {
+    let mut harness = with_durable_records();
+    let length = harness.file_len(LOG);
+    // In the records of the third batch of five equal ones. Without an index, recovery looks at all of them.
+    let bit = (length as usize / 5 * 2 + 65) * 8;
+    harness.disk.flip_bit(Path::new(LOG), bit).unwrap();
+    harness.remove("/b/t-1/00000000000000000000.index");
+    for _ in 0..3 {
+        harness = harness.restart();
+        assert_eq!(read(&mut harness, 1), Err(STORAGE));
+        assert_eq!(append(&mut harness, 1, "b"), STORAGE);
+        assert_eq!(append(&mut harness, 0, "a"), NONE);
+        harness.pass_ms(120_000);
+        assert_eq!(harness.file_len(LOG), length, "nothing is cut off");
+    }
+    harness.disk.flip_bit(Path::new(LOG), bit).unwrap();
+    let mut harness = harness.restart();
+    assert_eq!(read(&mut harness, 1).unwrap().len(), 5, "the damage was mended");
+}
+
+#[test]
+fn damage_that_a_reader_meets_takes_its_partition_out_of_service() {
+    let mut harness = with_durable_records().restart();
+    let length = harness.file_len(LOG);
+    // The format of the second batch.
+    let bit = (length as usize / 5 + 16) * 8;
+    harness.disk.flip_bit(Path::new(LOG), bit).unwrap();
+    let mut codes = Vec::new();
+    for _ in 0..2 {
+        codes.push(read(&mut harness, 1).unwrap_err());
+    }
+    assert_eq!(codes, [STORAGE, STORAGE]);
+    assert_eq!(append(&mut harness, 1, "b"), STORAGE);
+    assert_eq!(append(&mut harness, 0, "a"), NONE);
+    harness.pass_ms(120_000);
+    for _ in 0..2 {
+        harness = harness.restart();
+        harness.pass_ms(120_000);
+        assert_eq!(harness.file_len(LOG), length, "nothing is cut off");
+    }
+    delete_topic(&mut harness);
+    assert!(
+        !harness.names("/b").iter().any(|name| name.starts_with("t-1")),
+        "{:?}",
+        harness.names("/b")
+    );
+}
+
+#[test]
+fn a_disk_that_cannot_be_read_takes_its_directory() {
+    let mut harness = with_durable_records().restart();
+    harness.disk.fail_call(harness.disk.calls(), Fault::Io);
+    assert_eq!(read(&mut harness, 1), Err(STORAGE));
+    assert_eq!(append(&mut harness, 1, "b"), STORAGE);
+    assert_eq!(append(&mut harness, 0, "a"), NONE);
+}
