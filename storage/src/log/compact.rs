@@ -80,6 +80,8 @@ impl Log {
             self.compacted_to = compacted_to;
         }
         if !segments.is_empty() {
+            // Until they are in place, another compaction would write over them.
+            self.compacting = true;
             self.emit(Work::Swap(SwapJob { segments }), jobs);
         }
     }
@@ -92,6 +94,7 @@ impl Log {
 
     /// The segments have their new files. Whoever still reads the old ones finds out by the batches.
     pub(super) fn swapped(&mut self, segments: Vec<(Arc<Segment>, Shape)>) {
+        self.compacting = false;
         for (segment, mut shape) in segments {
             if !self.is_there(&segment) {
                 continue;

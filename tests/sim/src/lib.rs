@@ -25,6 +25,7 @@ mod tests {
     use super::run::{Options, STEPS, run};
 
     fn hold(seeds: std::ops::Range<u64>) {
+        let (mut acked, mut commits) = (0, 0);
         for seed in seeds {
             let options = Options {
                 seed,
@@ -38,11 +39,11 @@ mod tests {
                 "cargo run --release -p klamm-sim -- --seed {seed}"
             );
             assert_eq!(first.trace, second.trace, "seed {seed} gives two traces");
-            assert!(
-                first.counts.acked > 0 && first.counts.commits > 0,
-                "seed {seed} checks nothing: {first:?}"
-            );
+            assert!(first.counts.acked > 0, "seed {seed} checks nothing: {first:?}");
+            (acked, commits) = (acked + first.counts.acked, commits + first.counts.commits);
         }
+        // A single seed may kill the broker too often for any group to get that far.
+        assert!(commits > 100, "{commits} commits beside {acked} records");
     }
 
     /// What finds none of these would prove nothing.
