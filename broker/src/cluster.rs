@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use klamm_consensus::{
-    ConfigResource, ControllerRequest, ControllerResponse, MetadataImage, MetadataNode, MetadataOutput, Topic,
+    ConfigResource, ControllerRequest, ControllerResponse, MetadataImage, MetadataNode, MetadataOutput,
+    QuorumState, Topic,
 };
 use klamm_protocol::ErrorCode;
 use klamm_protocol::ids::{BrokerId, TopicId};
@@ -59,6 +60,11 @@ impl Cluster {
     /// The picture of the cluster as of now.
     pub fn image(&self) -> &Arc<MetadataImage> {
         &self.image
+    }
+
+    /// How the quorum of the metadata log stands.
+    pub fn quorum(&self) -> QuorumState {
+        self.metadata.quorum()
     }
 
     /// Answers are questions to this image from now on.

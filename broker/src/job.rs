@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use klamm_protocol::Str;
 use klamm_storage::checkpoint::Offsets;
 use klamm_storage::log_dir::{Checkpoint, FoundLog, LogDir};
-use klamm_storage::sys::{Fs, is_no_room};
+use klamm_storage::sys::{Fs, Space, is_no_room};
 use klamm_storage::{
     CompactJob, Compacted, Extents, Log, LogKey, LookupJob, OpenError, OpenOptions, ReadError, ReadJob,
 };
@@ -32,6 +33,8 @@ pub enum Job {
     Identify(LaneId, Arc<LogDir>, String),
     /// Compact a log's old segments.
     Compact(CompactLog),
+    /// Look how much room there is in a directory, for what waits under this number.
+    Measure(u64, LaneId, PathBuf),
     /// Put aside a log that no topic owns.
     SetStray(LaneId, Arc<LogDir>, FoundLog),
     /// Remove a log that is not open.
@@ -132,6 +135,8 @@ pub enum JobDone {
     Checkpointed(LaneId, io::Result<Vec<(LogKey, i64)>>),
     /// A log's old segments were written anew, or could not be.
     Compacted(LogKey, io::Result<Compacted>),
+    /// How much room there is in a directory.
+    Measured(u64, LaneId, io::Result<Space>),
     /// A log that no topic owns was put aside, or could not be.
     PutAside(LaneId, FoundLog, io::Result<()>),
     /// The files of a log are gone, or could not be removed.
@@ -264,6 +269,7 @@ impl Job {
             | Job::RemoveLog(RemoveLog { lane, .. })
             | Job::LookAfter(LookAfter { lane, .. })
             | Job::GiveReserve(lane, ..)
+            | Job::Measure(_, lane, _)
             | Job::Identify(lane, ..)
             | Job::SetStray(lane, ..) => *lane,
         }
@@ -319,6 +325,7 @@ impl Job {
             Job::WriteCheckpoints(job) => JobDone::Checkpointed(job.lane, job.write()),
             Job::Compact(job) => JobDone::Compacted(job.key, job.job.run()),
             Job::Identify(lane, dir, cluster_id) => JobDone::Done(lane, dir.write_cluster_id(&cluster_id)),
+            Job::Measure(id, lane, path) => JobDone::Measured(id, lane, fs.space(&path)),
             Job::SetStray(lane, dir, log) => {
                 let result = dir.set_stray(&log).map(drop);
                 JobDone::PutAside(lane, log, result)

@@ -13,7 +13,7 @@ use klamm_storage::sys::is_no_room;
 use klamm_storage::{Extents, LaneDone, LaneError, LaneJob, LogKey, OpenFiles, Tail};
 
 use crate::api::init_producer_id::ProducerIds;
-use crate::api::{self, Caller, fetch, produce};
+use crate::api::{self, Caller, describe_log_dirs, fetch, produce};
 use crate::cluster::Cluster;
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::disks::{Disk, Found, Removing};
@@ -113,6 +113,8 @@ pub struct Node {
     pub(crate) reads: BTreeMap<u64, AfterRead>,
     /// What happens when a job has looked up offsets.
     pub(crate) lookups: BTreeMap<u64, AfterLookup>,
+    /// Questions about log directories that wait for their disks.
+    pub(crate) measuring: BTreeMap<u64, describe_log_dirs::Measuring>,
     pub(crate) groups: Groups,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) registration: Registration,
@@ -174,6 +176,9 @@ impl Node {
             }
             Event::Job(JobDone::Checkpointed(lane, result)) => self.on_checkpointed(lane, result),
             Event::Job(JobDone::Compacted(key, result)) => self.on_compacted(key, result),
+            Event::Job(JobDone::Measured(id, lane, space)) => {
+                describe_log_dirs::on_measured(self, id, lane, space);
+            }
             Event::Job(JobDone::PutAside(lane, log, result)) => self.on_put_aside(lane, &log, result),
             Event::Job(JobDone::LogRemoved(lane, name, result)) => self.on_log_removed(lane, &name, result),
             Event::Job(JobDone::LookedAfter(lane, taken, result)) => {

@@ -189,6 +189,7 @@ impl Node {
             acks: WaitForAll::new(),
             reads: BTreeMap::new(),
             lookups: BTreeMap::new(),
+            measuring: BTreeMap::new(),
             producer_ids: Default::default(),
             creating: Default::default(),
             preparing: BTreeMap::new(),

@@ -25,7 +25,9 @@ pub use image::{
     Broker, Change, ConfigResource, Endpoint, MetadataDelta, MetadataImage, NO_LEADER, Partition, Topic,
     Voter,
 };
-pub use node::{METADATA_LOG, MetadataNode, MetadataOptions, MetadataOutput, OpenError};
+pub use node::{
+    METADATA_LOG, MetadataNode, MetadataOptions, MetadataOutput, OpenError, QuorumReplica, QuorumState,
+};
 pub use replay::{ReplayError, replay};
 pub use request::{
     BrokerRegistration, ConfigEdit, ConfigEdits, ConfigOp, ControllerRequest, ControllerResponse,

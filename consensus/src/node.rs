@@ -77,9 +77,34 @@ pub struct MetadataOutput {
     pub failure: Option<MetadataFailure>,
 }
 
+/// The quorum of the metadata log (Kafka: `DescribeQuorum`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuorumState {
+    /// Who leads, if this node knows.
+    pub leader: Option<BrokerId>,
+    /// Raft's term.
+    pub leader_epoch: i32,
+    /// Offsets below it are committed.
+    pub high_watermark: i64,
+    /// Who votes.
+    pub voters: Vec<QuorumReplica>,
+}
+
+/// A voter's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuorumReplica {
+    /// The node.
+    pub node_id: BrokerId,
+    /// The directory that holds its log.
+    pub directory_id: Uuid,
+    /// Where its log ends, if this node knows.
+    pub log_end_offset: Option<i64>,
+}
+
 /// This node's part in the cluster's metadata: log, quorum, controller and image.
 pub struct MetadataNode {
     core: Core,
+    node_id: BrokerId,
     log: Log,
     jobs: Vec<LaneJob>,
     now_ms: i64,
@@ -122,6 +147,30 @@ impl MetadataNode {
             published: self.core.take_published(),
             answers: self.core.take_answers(),
             failure: self.core.take_failure(),
+        }
+    }
+
+    /// How the quorum stands, as far as this node knows.
+    pub fn quorum(&self) -> QuorumState {
+        let quorum = &self.core.quorum;
+        let voters = &self.core.image().voters;
+        let (leader, term) = quorum.leader();
+        let leader = voters.iter().find(|voter| leader == Some(voter.raft_id));
+        let replicas = voters.iter().map(|voter| QuorumReplica {
+            node_id: voter.node_id,
+            directory_id: voter.directory_id,
+            log_end_offset: match voter.node_id == self.node_id {
+                true => Some(self.log.log_end_offset()),
+                false => quorum
+                    .matched_index(voter.raft_id)
+                    .map(|index| offset_of(index) + 1),
+            },
+        });
+        QuorumState {
+            leader: leader.map(|voter| voter.node_id),
+            leader_epoch: i32::try_from(term).expect("2^31 elections never happen"),
+            high_watermark: offset_of(quorum.committed_index()) + 1,
+            voters: replicas.collect(),
         }
     }
 

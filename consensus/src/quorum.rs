@@ -143,6 +143,24 @@ impl Quorum {
         self.raw.raft.state == StateRole::Leader
     }
 
+    /// The Raft id of the leader that this node knows, and the term.
+    pub(crate) fn leader(&self) -> (Option<u64>, u64) {
+        let raft = &self.raw.raft;
+        let known = (raft.leader_id != raft::INVALID_ID).then_some(raft.leader_id);
+        (known, raft.term)
+    }
+
+    /// The last index that the quorum has committed.
+    pub(crate) fn committed_index(&self) -> u64 {
+        self.raw.raft.raft_log.committed
+    }
+
+    /// How far a voter's log is known to agree with this one's: only a leader knows.
+    pub(crate) fn matched_index(&self, raft_id: u64) -> Option<u64> {
+        let progress = self.raw.raft.prs().get(raft_id).filter(|_| self.is_leader());
+        progress.map(|progress| progress.matched)
+    }
+
     /// The index that the next proposal gets.
     pub(crate) fn next_index(&self) -> u64 {
         self.raw.raft.raft_log.last_index() + 1

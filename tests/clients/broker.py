@@ -89,7 +89,10 @@ class Klamm:
 
     def start(self):
         config = self.dir / "server.properties"
-        listener = {"listeners": f"PLAINTEXT://127.0.0.1:{self.port}", "log.dirs": self.log_dir}
+        address = f"PLAINTEXT://127.0.0.1:{self.port}"
+        listener = {"listeners": address, "log.dirs": self.log_dir}
+        if self.port:
+            listener["advertised.listeners"] = address
         config.write_text("".join(f"{key}={value}\n" for key, value in {**listener, **self.settings}.items()))
         written = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:

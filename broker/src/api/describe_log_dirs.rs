@@ -1,35 +1,91 @@
-//! DescribeLogDirs (key 35): what lies in this broker's log directories (KIP-113).
+//! DescribeLogDirs (key 35): what lies in this broker's log directories (KIP-113), and how much room there is
+//! (KIP-827).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use klamm_protocol::messages::describe_log_dirs::{
     DescribeLogDirsPartition, DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeLogDirsResult,
     DescribeLogDirsTopic,
 };
 use klamm_protocol::{ErrorCode, Str};
+use klamm_storage::sys::Space;
 
 use crate::LaneId;
 use crate::api::Caller;
+use crate::job::Job;
 use crate::node::Node;
 use crate::partitions::Slot;
 
+/// From this version on, the answer tells of the disks.
+const SPACE_SINCE: i16 = 4;
+
+/// A request that waits until every disk was looked at.
+pub(crate) struct Measuring {
+    caller: Caller,
+    /// Topics and partitions that were asked for; `None` for all.
+    asked: Option<BTreeSet<(Str, i32)>>,
+    left: BTreeSet<LaneId>,
+    measured: BTreeMap<LaneId, Space>,
+}
+
 /// Handles a request.
 pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeLogDirsRequest) {
-    let asked: Option<BTreeSet<(Str, i32)>> = request.topics.map(|topics| {
-        let topics = topics.into_iter();
-        topics
-            .flat_map(|topic| {
-                topic
-                    .partitions
-                    .into_iter()
-                    .map(move |index| (topic.topic.clone(), index))
-            })
-            .collect()
+    let asked = request.topics.map(|topics| {
+        let pairs = topics.into_iter().flat_map(|topic| {
+            let partitions = topic.partitions.into_iter();
+            partitions.map(move |index| (topic.topic.clone(), index))
+        });
+        pairs.collect()
     });
+    let id = node.next_job_id();
+    let mut left = BTreeSet::new();
+    if caller.version >= SPACE_SINCE {
+        let working: Vec<_> = node.disks.iter().filter(|disk| !disk.failed).collect();
+        left.extend(working.iter().map(|disk| disk.lane));
+        let jobs: Vec<_> = working
+            .into_iter()
+            .map(|disk| Job::Measure(id, disk.lane, disk.path.clone()))
+            .collect();
+        jobs.into_iter().for_each(|job| node.push_job(job));
+    }
+    let measuring = Measuring {
+        caller,
+        asked,
+        left,
+        measured: BTreeMap::new(),
+    };
+    go_on(node, id, measuring);
+}
+
+/// A disk was looked at.
+pub(crate) fn on_measured(node: &mut Node, id: u64, lane: LaneId, space: io::Result<Space>) {
+    let Some(mut measuring) = node.measuring.remove(&id) else {
+        return;
+    };
+    measuring.left.remove(&lane);
+    match space {
+        Ok(space) => drop(measuring.measured.insert(lane, space)),
+        Err(error) => tracing::warn!(%error, "it cannot be told how much room a log directory has"),
+    }
+    go_on(node, id, measuring);
+}
+
+fn go_on(node: &mut Node, id: u64, measuring: Measuring) {
+    if !measuring.left.is_empty() {
+        node.measuring.insert(id, measuring);
+        return;
+    }
+    let response = describe(node, &measuring);
+    node.answer(&measuring.caller, response);
+}
+
+fn describe(node: &Node, measuring: &Measuring) -> DescribeLogDirsResponse {
     let mut by_lane: BTreeMap<LaneId, BTreeMap<Str, Vec<DescribeLogDirsPartition>>> = BTreeMap::new();
     for (key, slot) in node.partitions.iter() {
         let Slot::Online(partition) = slot else { continue };
-        if asked
+        if measuring
+            .asked
             .as_ref()
             .is_some_and(|asked| !asked.contains(&(partition.topic.clone(), key.partition)))
         {
@@ -37,7 +93,7 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeLogDirsRe
         }
         let described = DescribeLogDirsPartition {
             partition_index: key.partition,
-            partition_size: i64::try_from(partition.log.size_bytes()).unwrap_or(i64::MAX),
+            partition_size: number(partition.log.size_bytes()),
             ..DescribeLogDirsPartition::default()
         };
         let topics = by_lane.entry(partition.lane).or_default();
@@ -45,6 +101,7 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeLogDirsRe
     }
     let results = node.disks.iter().map(|dir| {
         let topics = by_lane.remove(&dir.lane).unwrap_or_default().into_iter();
+        let space = measuring.measured.get(&dir.lane);
         DescribeLogDirsResult {
             error_code: if dir.failed {
                 ErrorCode::KAFKA_STORAGE_ERROR
@@ -55,15 +112,17 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeLogDirsRe
             topics: topics
                 .map(|(name, partitions)| DescribeLogDirsTopic { name, partitions })
                 .collect(),
+            total_bytes: space.map_or(-1, |space| number(space.total)),
+            usable_bytes: space.map_or(-1, |space| number(space.usable)),
             ..DescribeLogDirsResult::default()
         }
     });
-    let results = results.collect();
-    node.answer(
-        &caller,
-        DescribeLogDirsResponse {
-            results,
-            ..DescribeLogDirsResponse::default()
-        },
-    );
+    DescribeLogDirsResponse {
+        results: results.collect(),
+        ..DescribeLogDirsResponse::default()
+    }
+}
+
+fn number(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

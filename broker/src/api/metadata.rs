@@ -33,6 +33,10 @@ pub(crate) const OPERATIONS_NOT_ASKED: i32 = i32::MIN;
 /// From this version on, a topic can be asked for by its id alone.
 const TOPIC_IDS_SINCE: i16 = 12;
 
+/// Most topics that are being created by the way at a time. Who names more is told that they do not exist, as of
+/// all, and asks again for those that are not there yet: so a single request never fills the metadata log.
+const AUTO_CREATIONS_MAX: usize = 100;
+
 /// How long a topic that is created by the way may take; nobody waits for it.
 const AUTO_CREATE_TIMEOUT_MS: u64 = 30_000;
 
@@ -195,10 +199,11 @@ pub(crate) fn is_offline(node: &Node, topic_id: TopicId, partition: i32) -> bool
 
 /// Begins to create a topic that somebody asked for, unless that has begun already.
 pub(crate) fn auto_create(node: &mut Node, name: &Str) {
-    let name = name.detached();
-    if !node.creating.insert(name.clone()) {
+    if node.creating.len() >= AUTO_CREATIONS_MAX || node.creating.contains(name) {
         return;
     }
+    let name = name.detached();
+    node.creating.insert(name.clone());
     let topic = if *name == *CONSUMER_OFFSETS {
         offsets_topic(node)
     } else {

@@ -3,7 +3,9 @@
 //! A handler takes the [`Node`], who asks, and the request. It answers through the node, at once or when what it
 //! waits for has come. What goes wrong is a code in the answer, never an error of the handler.
 
+pub(crate) mod acls;
 pub(crate) mod alter_configs;
+pub(crate) mod alter_replica_log_dirs;
 pub mod api_versions;
 pub(crate) mod create_partitions;
 pub(crate) mod create_topics;
@@ -13,7 +15,9 @@ pub(crate) mod describe_cluster;
 pub(crate) mod describe_configs;
 pub(crate) mod describe_log_dirs;
 pub(crate) mod describe_producers;
+pub(crate) mod describe_quorum;
 pub(crate) mod describe_topic_partitions;
+pub(crate) mod describe_users;
 pub(crate) mod elect_leaders;
 pub(crate) mod fetch;
 pub(crate) mod find_coordinator;
@@ -78,8 +82,12 @@ pub(crate) fn dispatch(node: &mut Node, id: RequestId, inbound: Inbound) {
         Request::DeleteRecords(request) => delete_records::handle(node, caller, request),
         Request::InitProducerId(request) => init_producer_id::handle(node, caller, request),
         Request::OffsetForLeaderEpoch(request) => offset_for_leader_epoch::handle(node, caller, request),
+        Request::DescribeAcls(_) => node.answer(&caller, acls::describe()),
+        Request::CreateAcls(request) => node.answer(&caller, acls::create(&request)),
+        Request::DeleteAcls(request) => node.answer(&caller, acls::delete(&request)),
         Request::DescribeConfigs(request) => describe_configs::handle(node, caller, request),
         Request::AlterConfigs(request) => alter_configs::replace(node, caller, request),
+        Request::AlterReplicaLogDirs(request) => alter_replica_log_dirs::handle(node, caller, request),
         Request::DescribeLogDirs(request) => describe_log_dirs::handle(node, caller, request),
         Request::CreatePartitions(request) => create_partitions::handle(node, caller, request),
         Request::DeleteGroups(request) => group(node, caller, GroupRequest::DeleteGroups(request)),
@@ -90,6 +98,11 @@ pub(crate) fn dispatch(node: &mut Node, id: RequestId, inbound: Inbound) {
         }
         Request::ListPartitionReassignments(request) => partition_reassignments::list(node, caller, request),
         Request::OffsetDelete(request) => group(node, caller, GroupRequest::OffsetDelete(request)),
+        Request::DescribeClientQuotas(request) => node.answer(&caller, describe_users::quotas(&request)),
+        Request::DescribeUserScramCredentials(request) => {
+            node.answer(&caller, describe_users::credentials(request));
+        }
+        Request::DescribeQuorum(request) => describe_quorum::handle(node, caller, request),
         Request::DescribeCluster(request) => describe_cluster::handle(node, caller, request),
         Request::DescribeProducers(request) => describe_producers::handle(node, caller, request),
         Request::ListConfigResources(request) => list_config_resources::handle(node, caller, request),

@@ -68,6 +68,12 @@ pub fn load(assignments: &[Assignment], hostname: Option<&str>) -> Result<Loaded
             }),
         }
     }
+    // As in Kafka, both names of this number are set once one is (Kafka: `KafkaConfig.populateSynonyms`).
+    for (name, other) in [("node.id", "broker.id"), ("broker.id", "node.id")] {
+        if let Some(id) = fixed.get(name).filter(|_| !fixed.contains_key(other)).cloned() {
+            fixed.insert(other.to_owned(), id);
+        }
+    }
     let fault = |name: &str, problem: String| ConfigError {
         origin: last.get(name).map(|assignment| assignment.origin.clone()),
         name: name.to_owned(),
@@ -295,6 +301,7 @@ pub fn check_broker_config(name: &str, value: &str, one_broker: bool) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use super::super::values::Source;
     use super::*;
 
     fn line(line: usize, name: &str, value: &str) -> Assignment {
@@ -424,6 +431,8 @@ mod tests {
             line(9, "offsets.topic.replication.factor", "1"),
         ];
         let config = load(&quickstart, Some("box")).unwrap().config;
+        let id = config.values.find("broker.id");
+        assert_eq!(id, (Some("1"), Source::Static), "an old name for node.id");
         assert_eq!(config.listeners.len(), 1);
         assert_eq!(config.listeners[0].advertised_host.as_deref(), Some("localhost"));
         assert_eq!(config.log_dirs.len(), 2);

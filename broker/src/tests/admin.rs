@@ -58,6 +58,28 @@ fn naming_a_topic_creates_it_where_that_is_allowed() {
 }
 
 #[test]
+fn one_request_creates_only_so_many_topics_and_the_next_one_goes_on() {
+    let mut harness = Harness::new(&[]);
+    let names: Vec<String> = (0..250).map(|n| format!("t{n}")).collect();
+    let topic = |name: &String| MetadataRequestTopic {
+        name: Some(name.as_str().to_owned().into()),
+        ..Default::default()
+    };
+    let request = MetadataRequest {
+        topics: Some(names.iter().map(topic).collect()),
+        ..Default::default()
+    };
+    for exist in [0, 100, 200, 250] {
+        let answer = answered!(Metadata, harness.ask(9, &request));
+        let found = answer
+            .topics
+            .iter()
+            .filter(|topic| topic.error_code == ErrorCode::NONE);
+        assert_eq!(found.count(), exist);
+    }
+}
+
+#[test]
 fn what_may_be_done_is_told_to_those_who_ask() {
     let mut harness = Harness::new(&[]);
     harness.create_topic("t", 1, &[]);

@@ -3,6 +3,7 @@
 mod admin;
 mod disk;
 mod groups;
+mod inventory;
 mod log;
 mod versions;
 

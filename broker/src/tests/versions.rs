@@ -6,7 +6,7 @@ use klamm_protocol::messages::*;
 use klamm_protocol::{Message, Uuid};
 
 use super::{Harness, batch};
-use crate::router::served;
+use crate::router::{SERVED, Served, served};
 
 /// Asks in every version; each request must be answered, sooner or later.
 fn in_every_version<M: Message>(harness: &mut Harness, request: impl Fn(i16, Uuid) -> M) {
@@ -304,6 +304,38 @@ fn settings_and_the_cluster_answer_in_every_version() {
     in_every_version(harness, |_, _| {
         list_config_resources::ListConfigResourcesRequest::default()
     });
+    in_every_version(harness, |_, _| {
+        alter_replica_log_dirs::AlterReplicaLogDirsRequest {
+            dirs: vec![alter_replica_log_dirs::AlterReplicaLogDir {
+                path: "/a".into(),
+                topics: vec![alter_replica_log_dirs::AlterReplicaLogDirTopic {
+                    name: "t".into(),
+                    partitions: vec![0, 9],
+                }],
+            }],
+        }
+    });
+    in_every_version(harness, |_, _| describe_quorum::DescribeQuorumRequest {
+        topics: vec![Default::default()],
+    });
+    in_every_version(harness, |_, _| describe_acls::DescribeAclsRequest::default());
+    in_every_version(harness, |_, _| create_acls::CreateAclsRequest {
+        creations: vec![Default::default()],
+    });
+    in_every_version(harness, |_, _| delete_acls::DeleteAclsRequest {
+        filters: vec![Default::default()],
+    });
+    in_every_version(harness, |_, _| {
+        describe_client_quotas::DescribeClientQuotasRequest {
+            components: vec![Default::default()],
+            ..Default::default()
+        }
+    });
+    in_every_version(harness, |_, _| {
+        describe_user_scram_credentials::DescribeUserScramCredentialsRequest {
+            users: Some(vec![Default::default()]),
+        }
+    });
     in_every_version(harness, |_, _| describe_log_dirs::DescribeLogDirsRequest {
         topics: None,
     });
@@ -423,4 +455,17 @@ fn groups_answer_in_every_version() {
         group_id: "g".into(),
         ..Default::default()
     });
+}
+
+#[test]
+fn no_api_of_the_table_is_forgotten_here() {
+    let tests = include_str!("versions.rs");
+    let asked = |row: &&Served| tests.contains(&format!("{}Request", row.name));
+    let forgotten: Vec<_> = SERVED
+        .iter()
+        .filter(|row| !asked(row))
+        .map(|row| row.name)
+        .collect();
+    // Those two are asked in every version by tests of their own.
+    assert_eq!(forgotten, ["ApiVersions"]);
 }

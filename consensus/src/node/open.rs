@@ -145,6 +145,7 @@ impl MetadataNode {
         let core = Core::start(saved, formation, controller, Random::new(options.seed))?;
         let mut node = MetadataNode {
             core,
+            node_id: options.node_id,
             log,
             jobs: Vec::new(),
             now_ms: options.now_ms,

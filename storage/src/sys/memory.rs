@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 
-use super::{DirEntry, File, FileLock, Fs, Mode, sync_error};
+use super::{DirEntry, File, FileLock, Fs, Mode, Space, sync_error};
 
 /// What happens at the call chosen by [`MemoryFs::fail_call`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -573,6 +573,15 @@ impl Fs for MemoryFs {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        let state = self.call()?;
+        state.find(path)?;
+        Ok(Space {
+            total: state.capacity,
+            usable: state.capacity.saturating_sub(state.used()),
+        })
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {

@@ -43,6 +43,15 @@ pub struct DirEntry {
     pub modified_ms: i64,
 }
 
+/// Room on the disk of a directory, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// What the whole file system holds.
+    pub total: u64,
+    /// What this process may still use of it.
+    pub usable: u64,
+}
+
 /// An exclusive lock on a file; dropping it (or the end of the process) gives it back.
 pub trait FileLock: Send + Sync {}
 
@@ -74,6 +83,9 @@ pub trait Fs: Send + Sync {
 
     /// Whether a file or directory of that name exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
+
+    /// How much room there is where a directory lies.
+    fn space(&self, path: &Path) -> io::Result<Space>;
 
     /// Locks a file (creating it) against every other process.
     ///

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use rustix::fs::{FallocateFlags, FlockOperation, Mode as Permissions, OFlags};
 use rustix::io::Errno;
 
-use super::{DirEntry, File, FileLock, Fs, Mode, sync_error};
+use super::{DirEntry, File, FileLock, Fs, Mode, Space, sync_error};
 
 /// Linux takes at most so many parts in one `pwritev`.
 const PARTS_MAX: usize = 1024;
@@ -92,6 +92,14 @@ impl Fs for RealFs {
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
         path.try_exists()
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        let stat = rustix::fs::statvfs(path)?;
+        Ok(Space {
+            total: stat.f_blocks.saturating_mul(stat.f_frsize),
+            usable: stat.f_bavail.saturating_mul(stat.f_frsize),
+        })
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {
