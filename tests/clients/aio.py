@@ -115,6 +115,9 @@ class Client:
     def end(self, topic, partitions):
         return self._ask(AIOKafkaConsumer.end_offsets, topic, partitions)
 
+    def stream(self, topic):
+        return Stream(self.bootstrap, topic)
+
     def at_time(self, topic, times):
         def question(consumer, tps):
             return consumer.offsets_for_times({tp: times[tp.partition] for tp in tps})
@@ -162,6 +165,31 @@ class Client:
 
     def groups(self):
         return {group for group, *_ in run(self.admin.list_consumer_groups())}
+
+
+class Stream:
+    def __init__(self, bootstrap, topic):
+        self.topic, self.acked = topic, {}
+        self.producer = run(
+            started(lambda: AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", metadata_max_age_ms=1000))
+        )
+
+    def send(self, value):
+        def told(sent):
+            if not sent.cancelled() and sent.exception() is None:
+                self.acked[value] = sent.result().offset
+
+        async def send():
+            sent = await self.producer.send(self.topic, value=value, partition=0)
+            sent.add_done_callback(told)
+
+        try:
+            run(send())
+        except Exception:  # the topic, or its partition, is not known
+            pass
+
+    def close(self):
+        run(self.producer.stop())
 
 
 class Member:

@@ -15,8 +15,10 @@ Offsets, partitions and timestamps (milliseconds) are plain integers, keys and v
     .create(topic, partitions, **config), .delete(topic), .grow(topic, partitions)
     .topics() -> {name: partitions}, .config(topic) -> {name: value}
     .groups() -> {name}
+    .stream(topic) -> Stream                                 one producer that lives on, to partition 0
     .close()
 
+    Stream: .send(value) (what fails is not told), .acked, a dict {value: offset} that grows by itself, .close()
     Member: .poll(seconds) -> [Read], .assigned() -> {partition}, .commit(), .close()
 """
 

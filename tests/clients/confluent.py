@@ -1,7 +1,7 @@
 """confluent-kafka (librdkafka) behind the shape of `client.py`."""
 
 from client import Read, WAIT_SECONDS, collect
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
 
 
@@ -50,6 +50,9 @@ class Client:
             producer.poll(0)
         assert producer.flush(WAIT_SECONDS) == 0, "not all records were acknowledged"
         return told
+
+    def stream(self, topic):
+        return Stream(self.base, topic)
 
     def _consumer(self, group, **options):
         return Consumer(
@@ -132,6 +135,27 @@ class Client:
 
 def wait(futures):
     return [future.result(30) for future in futures.values()]
+
+
+class Stream:
+    def __init__(self, base, topic):
+        self.topic, self.acked = topic, {}
+        options = {"acks": "all", "linger.ms": 1, "topic.metadata.refresh.interval.ms": 1000}
+        self.producer = Producer({**base, **options})
+
+    def send(self, value):
+        def told(error, message):
+            if error is None:
+                self.acked[value] = message.offset()
+
+        try:
+            self.producer.produce(self.topic, value=value, partition=0, on_delivery=told)
+        except KafkaException:  # the topic, or its partition, is not known
+            pass
+        self.producer.poll(0)
+
+    def close(self):
+        self.producer.flush(10)
 
 
 class Member:

@@ -51,6 +51,14 @@ def own_broker(request):
 
 
 @pytest.fixture
+def strict_broker(request):
+    """A broker for one test alone, where no client creates a topic by naming it."""
+    if os.environ.get("KLAMM_BOOTSTRAP"):
+        pytest.skip("KLAMM_BOOTSTRAP names a broker that is not ours to configure")
+    yield from started(request, restartable=False, **{"auto.create.topics.enable": "false"})
+
+
+@pytest.fixture
 def client(broker):
     made = load(LINE).Client(broker.bootstrap)
     yield made

@@ -61,6 +61,9 @@ class Client:
             producer.close(timeout=10)
         return [(answer.partition, answer.offset) for answer in told]
 
+    def stream(self, topic):
+        return Stream(self.bootstrap, topic)
+
     def _consumer(self, **options):
         return KafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, **options)
 
@@ -134,6 +137,24 @@ class Client:
         if VERSION >= (3, 0):
             return {group["group_id"] for group in self.admin.list_groups()}
         return {group for group, _ in self.admin.list_consumer_groups()}
+
+
+class Stream:
+    def __init__(self, bootstrap, topic):
+        self.topic, self.acked = topic, {}
+        self.producer = KafkaProducer(
+            bootstrap_servers=bootstrap, acks="all", retries=1000, metadata_max_age_ms=1000, max_block_ms=5000
+        )
+
+    def send(self, value):
+        try:
+            sent = self.producer.send(self.topic, value=value, partition=0)
+        except Exception:  # no metadata of the topic within max_block_ms
+            return
+        sent.add_callback(lambda told: self.acked.__setitem__(value, told.offset))
+
+    def close(self):
+        self.producer.close(timeout=10)
 
 
 class Member:

@@ -630,9 +630,21 @@ fn a_log_that_no_topic_owns_is_put_aside() {
     let mut harness = Harness::new(&[]);
     harness.create_topic("t", 1, &[]);
     harness.make_dir("/b/stranger-0");
+    harness.make_dir("/b/old-0.00000000000000000000000000000000-delete");
+    for foreign in ["lost+found", "notes", "2024-backup"] {
+        harness.make_dir(&format!("/b/{foreign}"));
+    }
+    let mut harness = harness.restart();
+    append(&mut harness, &["a"]);
     let harness = harness.restart();
-    assert!(!harness.names("/b").contains(&"stranger-0".to_owned()));
-    assert!(harness.names("/b").iter().any(|name| name.ends_with("-stray")));
+    let names = harness.names("/b");
+    let is_there = |name: &str| names.iter().any(|found| found == name);
+    assert!(!is_there("stranger-0"));
+    assert_eq!(names.iter().filter(|name| name.ends_with("-stray")).count(), 1);
+    assert!(!names.iter().any(|name| name.ends_with("-delete")));
+    for foreign in ["lost+found", "notes", "2024-backup"] {
+        assert!(is_there(foreign), "what is no log's directory is left alone");
+    }
 }
 
 #[test]
