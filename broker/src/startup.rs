@@ -58,7 +58,7 @@ pub enum StartError {
     #[error("the metadata log cannot be opened: {0}")]
     Metadata(#[from] klamm_consensus::OpenError),
     /// A directory that belongs to another cluster.
-    #[error("{path} belongs to cluster {theirs}, this node to {ours}")]
+    #[error("{path} belongs to cluster {theirs}, this node to {ours}: name another directory in log.dirs")]
     OtherCluster {
         /// The directory.
         path: PathBuf,

@@ -27,7 +27,7 @@ const SAME_SIGNAL: Duration = Duration::from_millis(500);
 /// # Errors
 /// What keeps it from starting, one sentence a line.
 pub fn run(arguments: &Run) -> Result<(), String> {
-    start_logging(arguments.log_format);
+    start_logging(arguments.log_format)?;
     let container = Container::from_environment();
     let loaded = load(arguments, &container)?;
     for warning in &loaded.warnings {
@@ -125,9 +125,19 @@ fn hostname() -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-fn start_logging(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("KLAMM_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+fn start_logging(format: LogFormat) -> Result<(), String> {
+    let wanted = std::env::var("KLAMM_LOG").unwrap_or_default();
+    let wanted = if wanted.trim().is_empty() {
+        "info"
+    } else {
+        wanted.trim()
+    };
+    let filter = tracing_subscriber::EnvFilter::try_new(wanted).map_err(|_| {
+        format!(
+            "environment variable KLAMM_LOG: {wanted} is not a value of it; allowed: error, warn, info, debug or \
+             trace, also for a module alone, as in info,klamm_storage=debug"
+        )
+    })?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
@@ -138,6 +148,7 @@ fn start_logging(format: LogFormat) {
             .init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
+    Ok(())
 }
 
 /// Connections, segments and indexes each need a descriptor; the limit that shells set is for other programs.

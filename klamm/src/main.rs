@@ -39,7 +39,8 @@ struct Run {
     #[arg(long = "override", value_name = "NAME=VALUE")]
     overrides: Vec<String>,
 
-    /// How log lines are written. KLAMM_LOG sets what is written: error, warn, info (the default), debug, trace.
+    /// How log lines are written. The environment variable KLAMM_LOG sets what is written: error, warn, info (the
+    /// default), debug or trace, also for a module alone, as in info,klamm_storage=debug.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 }

@@ -138,6 +138,60 @@ fn a_directory_that_cannot_be_used_is_told_in_one_line_with_what_to_do() {
 }
 
 #[test]
+fn what_belongs_to_somebody_else_is_left_alone_and_the_way_out_is_told() {
+    let local = "listeners=PLAINTEXT://127.0.0.1:0";
+    let dir = tempfile::tempdir().unwrap();
+    let meta = dir.path().join("klamm-data/meta.properties");
+    std::fs::create_dir(dir.path().join("klamm-data")).unwrap();
+    std::fs::write(&meta, "version=1\ncluster.id=x\nnode.id=1\n").unwrap();
+    let said = refusal(dir.path(), &["--override", local], &[]);
+    assert!(said.contains("not written by Klamm: name another"), "{said}");
+
+    let mut broker = Broker::start(&[]);
+    broker.terminate();
+    assert_eq!(broker.ended(), Some(0));
+    let log_dirs = format!("log.dirs={}", broker.data.path().join("data").display());
+    let other = [
+        "--override",
+        local,
+        "--override",
+        &log_dirs,
+        "--override",
+        "node.id=7",
+    ];
+    let said = refusal(dir.path(), &other, &[]);
+    assert!(
+        said.contains("this is node 7: set node.id=1, or name another"),
+        "{said}"
+    );
+
+    let elsewhere = "listeners=PLAINTEXT://192.0.2.1:9092";
+    let said = refusal(dir.path(), &["--override", elsewhere], &[]);
+    assert!(
+        said.contains("192.0.2.1:9092 is no address of this machine: "),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_logged_can_be_chosen_for_a_module_and_a_wrong_choice_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = refusal(dir.path(), &[], &[("KLAMM_LOG", "info,klamm_storage=everything")]);
+    assert!(
+        said.contains("KLAMM_LOG") && said.contains("allowed: error"),
+        "{said}"
+    );
+    // Nothing but what the storage says, and it has nothing to say of this.
+    let quiet = [("KLAMM_LOG", "error,klamm_storage=debug")];
+    let output = run(
+        dir.path(),
+        &["--override", "listeners=PLAINTEXT://192.0.2.1:9092"],
+        &quiet,
+    );
+    assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
+}
+
+#[test]
 fn mistakes_in_a_file_are_told_with_their_lines() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("server.properties");

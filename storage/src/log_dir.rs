@@ -37,6 +37,8 @@ const LOCK_FILE: &str = ".lock";
 const CLEAN_FILE: &str = ".kafka_cleanshutdown";
 const RESERVE_FILE: &str = "klamm.reserve";
 pub(crate) const PARTITION_FILE: &str = "partition.metadata";
+/// What is wrong with a `meta.properties` of another program.
+const NOT_OURS: &str = "not written by Klamm: name another directory in log.dirs";
 const KAFKA_METADATA_DIR: &str = "__cluster_metadata-0";
 const SMALL_FILE: usize = 64 * 1024;
 /// So much must be writable for a disk to have room.
@@ -99,7 +101,10 @@ pub enum LogDirError {
         reason: String,
     },
     /// The directory of a KRaft broker or controller.
-    #[error("{0} holds a KRaft metadata log; Klamm keeps its own and does not take a Kafka directory over")]
+    #[error(
+        "{0} holds a KRaft metadata log; Klamm keeps its own and does not take a Kafka directory over: \
+         name another directory in log.dirs"
+    )]
     Kraft(PathBuf),
 }
 
@@ -157,7 +162,11 @@ impl LogDir {
         }
         let identity = match read_identity(&**fs, path)? {
             Some(identity) if identity.node_id != fresh.node_id => {
-                let reason = format!("belongs to node {}, not to {}", identity.node_id, fresh.node_id);
+                let (theirs, ours) = (identity.node_id, fresh.node_id);
+                let reason = format!(
+                    "belongs to node {theirs}, and this is node {ours}: set node.id={theirs}, or name another \
+                     directory in log.dirs"
+                );
                 return Err(LogDirError::Meta {
                     path: path.join(META_FILE),
                     reason,
@@ -432,13 +441,13 @@ fn read_identity(fs: &dyn Fs, path: &Path) -> Result<Option<Identity>, LogDirErr
         })
     };
     if value("version").as_deref() != Some("1") {
-        return Err(wrong("version is not 1"));
+        return Err(wrong(NOT_OURS));
     }
     let format: u32 = value("klamm.format")
         .and_then(|value| value.parse().ok())
-        .ok_or_else(|| wrong("no klamm.format"))?;
+        .ok_or_else(|| wrong(NOT_OURS))?;
     if format > FORMAT {
-        return Err(wrong("written by a newer release"));
+        return Err(wrong("written by a newer release of Klamm: start that one"));
     }
     let number = |key: &str| value(key).and_then(|value| value.parse().ok());
     Ok(Some(Identity {

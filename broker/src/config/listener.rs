@@ -84,7 +84,7 @@ struct Endpoint {
 /// Splits `NAME://host:port`; the host may be an IPv6 address in brackets.
 fn parse_endpoint(property: &'static str, text: &str) -> Result<Endpoint, ListenerError> {
     let wrong = || {
-        let form = "NAME://host:port, for example PLAINTEXT://localhost:9092";
+        let form = "NAME://host:port with a port up to 65535, for example PLAINTEXT://localhost:9092";
         error(property, format!("{text} is not of the form {form}"))
     };
     let (name, address) = text.split_once("://").ok_or_else(wrong)?;

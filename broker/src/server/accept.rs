@@ -32,8 +32,14 @@ pub enum BindError {
         /// The address as it was written.
         address: String,
     },
+    /// The address is another machine's.
+    #[error("{address} is no address of this machine: name one that is in listeners, or no host at all")]
+    NotHere {
+        /// The address as it was written.
+        address: String,
+    },
     /// The host is not known.
-    #[error("the host {host} in listeners cannot be resolved: {error}")]
+    #[error("the host {host} in listeners is not known here ({error}): name one that is, or no host at all")]
     UnknownHost {
         /// The host as it was written.
         host: String,
@@ -146,6 +152,7 @@ fn explain(listener: &Listener, error: io::Error) -> BindError {
     match error.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse { address },
         io::ErrorKind::PermissionDenied => BindError::NoPermission { address },
+        io::ErrorKind::AddrNotAvailable => BindError::NotHere { address },
         _ => BindError::Other { address, error },
     }
 }

@@ -55,7 +55,7 @@ pub enum OpenError {
     /// Partitions, but no metadata that tells whose they are.
     #[error(
         "{data} holds partitions, but there is no metadata log in {metadata}: it was lost, or the directory that \
-         holds it is not mounted. Nothing was changed"
+         holds it is not mounted. Nothing was changed: mount it, or name an empty directory in log.dirs"
     )]
     MetadataLost {
         /// A directory with partitions.
