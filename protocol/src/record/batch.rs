@@ -156,7 +156,8 @@ impl Batch {
         }
     }
 
-    /// The records, inflated as they are asked for and to no more than `limit_bytes` in all.
+    /// The records, inflated as they are asked for and to no more than `limit_bytes` in all; the headers of one
+    /// record may take as much memory again.
     ///
     /// Offsets and timestamps are absolute. After an error the iterator ends.
     ///

@@ -51,6 +51,16 @@ pub enum RecordsError {
         /// Records there are.
         found: i32,
     },
+    /// The headers of one record would take more memory than the batch may inflate to.
+    #[error("record {index} has {count} headers, which take more than {limit_bytes} bytes of memory")]
+    HeadersTooLarge {
+        /// Which record of the batch, from 0.
+        index: i32,
+        /// How many headers it has.
+        count: i32,
+        /// The limit that was given.
+        limit_bytes: usize,
+    },
     /// Bytes are left after the last record.
     #[error("data goes on after the {declared} records that the head declares")]
     Trailing {
@@ -155,6 +165,11 @@ impl<'a> RecordFields<'a> {
         })
     }
 
+    /// How many headers there are; each takes two bytes at least, and they are there.
+    fn headers_len(&self) -> usize {
+        usize::try_from(self.header_count).unwrap_or(0)
+    }
+
     /// Gives every header to `each`: key and value. They have to fill the record to its last byte.
     pub(super) fn for_each_header(
         &self,
@@ -185,12 +200,17 @@ fn take_nullable<'a>(input: &mut &'a [u8]) -> Result<Option<&'a [u8]>, &'static 
         .ok_or("a field goes beyond its end")
 }
 
+/// Memory for one header of a [`Record`].
+const HEADER_BYTES: usize = size_of::<(Str, Option<Bytes>)>();
+
 /// The records of a batch, see [`super::Batch::records`].
 pub struct RecordIter {
     slices: RecordSlices,
     base_timestamp_ms: i64,
     /// With log append time every record has this timestamp.
     append_time_ms: Option<i64>,
+    /// Also what the headers of one record may take: two bytes of it become [`HEADER_BYTES`].
+    limit_bytes: usize,
     ended: bool,
 }
 
@@ -207,6 +227,7 @@ impl RecordIter {
                 .attributes
                 .is_log_append_time()
                 .then_some(header.max_timestamp_ms),
+            limit_bytes,
             ended: false,
         })
     }
@@ -224,7 +245,14 @@ impl RecordIter {
             what,
         };
         let fields = RecordFields::read(&owned).map_err(malformed)?;
-        let mut headers = Vec::new();
+        if fields.headers_len().saturating_mul(HEADER_BYTES) > self.limit_bytes {
+            return Err(RecordsError::HeadersTooLarge {
+                index: self.slices.last_index(),
+                count: fields.header_count,
+                limit_bytes: self.limit_bytes,
+            });
+        }
+        let mut headers = Vec::with_capacity(fields.headers_len());
         fields
             .for_each_header(|key, value| {
                 let key = Str::from_utf8(share(key))

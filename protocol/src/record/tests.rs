@@ -174,3 +174,20 @@ proptest! {
         prop_assert!(whole < batches.len(), "a batch cut short is not a batch");
     }
 }
+
+/// Two bytes of a record become a header of some seventy bytes in memory.
+#[test]
+fn headers_that_would_take_more_than_the_limit_are_refused_before_memory_is_taken() {
+    let mut batch = BatchBuilder::new(Compression::Zstd);
+    batch.append_with_headers(1, None, None, &vec![("", None); 10_000]);
+    let batch = batch.finish();
+    let limit_bytes = 100_000;
+    let records: Result<Vec<Record>, _> = batch.records(limit_bytes).unwrap().collect();
+    let too_large = RecordsError::HeadersTooLarge {
+        index: 0,
+        count: 10_000,
+        limit_bytes,
+    };
+    assert_eq!(records, Err(too_large));
+    assert_eq!(read(&batch).unwrap()[0].headers.len(), 10_000);
+}

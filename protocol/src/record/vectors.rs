@@ -107,7 +107,7 @@ fn plain_batches_are_written_byte_for_byte_as_kafka_writes_them() {
             if header.is_transactional() {
                 builder.transactional();
             }
-            for record in batch.records(0).unwrap() {
+            for record in batch.records(INFLATE_LIMIT_BYTES).unwrap() {
                 let mut record = record.unwrap();
                 if header.attributes.is_log_append_time() {
                     // The records keep what the producer said, although nobody sees it any more.
