@@ -31,7 +31,8 @@ macro_rules! served {
         #[derive(Clone, Debug)]
         pub enum Request {
             $(#[doc = concat!("A ", stringify!($name), " request.")] $name($request),)*
-            /// ApiVersions in a version from the future: answered in version 0, with the table (KIP-511).
+            /// ApiVersions in a version that nobody here knows: answered in version 0 with the versions that are
+            /// known (KIP-511).
             UnsupportedApiVersions,
         }
 
@@ -91,6 +92,7 @@ served! {
     14 SyncGroup 0..=5 sync_group::SyncGroupRequest => sync_group::SyncGroupResponse,
     15 DescribeGroups 0..=6 describe_groups::DescribeGroupsRequest => describe_groups::DescribeGroupsResponse,
     16 ListGroups 0..=5 list_groups::ListGroupsRequest => list_groups::ListGroupsResponse,
+    17 SaslHandshake 0..=1 sasl_handshake::SaslHandshakeRequest => sasl_handshake::SaslHandshakeResponse,
     18 ApiVersions 0..=5 api_versions::ApiVersionsRequest => api_versions::ApiVersionsResponse,
     19 CreateTopics 0..=7 create_topics::CreateTopicsRequest => create_topics::CreateTopicsResponse,
     20 DeleteTopics 0..=6 delete_topics::DeleteTopicsRequest => delete_topics::DeleteTopicsResponse,
@@ -104,6 +106,7 @@ served! {
     33 AlterConfigs 0..=2 alter_configs::AlterConfigsRequest => alter_configs::AlterConfigsResponse,
     34 AlterReplicaLogDirs 0..=2 alter_replica_log_dirs::AlterReplicaLogDirsRequest => alter_replica_log_dirs::AlterReplicaLogDirsResponse,
     35 DescribeLogDirs 0..=5 describe_log_dirs::DescribeLogDirsRequest => describe_log_dirs::DescribeLogDirsResponse,
+    36 SaslAuthenticate 0..=2 sasl_authenticate::SaslAuthenticateRequest => sasl_authenticate::SaslAuthenticateResponse,
     37 CreatePartitions 0..=3 create_partitions::CreatePartitionsRequest => create_partitions::CreatePartitionsResponse,
     42 DeleteGroups 0..=3 delete_groups::DeleteGroupsRequest => delete_groups::DeleteGroupsResponse,
     43 ElectLeaders 0..=2 elect_leaders::ElectLeadersRequest => elect_leaders::ElectLeadersResponse,
@@ -159,7 +162,7 @@ pub struct Outbound {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// A key that this broker does not serve in this version, or at all.
-    #[error("API key {key} version {version} is not served{}", of_client(.client_id))]
+    #[error("{}{}", not_served(*.key, *.version), of_client(.client_id))]
     Unsupported {
         /// The API.
         key: i16,
@@ -169,7 +172,7 @@ pub enum Refusal {
         client_id: Option<Str>,
     },
     /// Bytes that are no request.
-    #[error("undecodable request (API key {key} version {version}{}): {error}", of_client(.client_id))]
+    #[error("undecodable request ({}{}): {error}", named(*.key, *.version), of_client(.client_id))]
     Undecodable {
         /// The API, -1 if not even that could be read.
         key: i16,
@@ -182,10 +185,29 @@ pub enum Refusal {
     },
 }
 
+/// So much of a client id is told.
+const TOLD_CLIENT_ID: usize = 100;
+
 fn of_client(id: &Option<Str>) -> String {
+    let told = |id: &Str| id.chars().take(TOLD_CLIENT_ID).collect::<String>();
     id.as_ref()
-        .map(|id| format!(", client id {id:?}"))
+        .map(|id| format!(", client id {:?}", told(id)))
         .unwrap_or_default()
+}
+
+fn named(key: i16, version: i16) -> String {
+    match api(key) {
+        Some(api) => format!("{} version {version}, API key {key}", api.name),
+        None => format!("unknown API key {key}, version {version}"),
+    }
+}
+
+fn not_served(key: i16, version: i16) -> String {
+    let named = named(key, version);
+    match served(key) {
+        Some(row) => format!("{named} is not served, versions {} to {} are", row.min, row.max),
+        None => format!("{named} is not served"),
+    }
 }
 
 const PRODUCE: i16 = 0;
@@ -203,7 +225,7 @@ pub fn decode(frame: Bytes) -> Result<Inbound, Refusal> {
     };
     if let (Some(row), [_, _, _, _, c0, c1, c2, c3, ..]) = (served(API_VERSIONS), frame.as_ref())
         && key == API_VERSIONS
-        && version > row.max
+        && !(row.min..=row.max).contains(&version)
     {
         // What follows the correlation id is of a version that nobody here knows.
         let correlation_id = i32::from_be_bytes([*c0, *c1, *c2, *c3]);
@@ -219,8 +241,9 @@ pub fn decode(frame: Bytes) -> Result<Inbound, Refusal> {
         });
     }
     let mut input = Decoder::new(frame);
-    let header = RequestHeader::decode(&mut input);
     if !served(key).is_some_and(|row| (row.min..=row.max).contains(&version)) {
+        // Headers of all versions but 0 begin as this one.
+        let header = RequestHeader::decode_version(&mut input, 1);
         let client_id = header.ok().and_then(|header| header.client_id);
         return Err(Refusal::Unsupported {
             key,
@@ -228,7 +251,7 @@ pub fn decode(frame: Bytes) -> Result<Inbound, Refusal> {
             client_id,
         });
     }
-    let header = header.map_err(|error| Refusal::Undecodable {
+    let header = RequestHeader::decode(&mut input).map_err(|error| Refusal::Undecodable {
         key,
         version,
         client_id: None,
@@ -272,19 +295,21 @@ mod tests {
     }
 
     #[test]
-    fn a_version_from_the_future_of_api_versions_is_answered_and_of_nothing_else() {
+    fn an_unknown_version_of_api_versions_is_answered_and_of_nothing_else() {
         let frame = |key: i16, version: i16| {
             let mut frame = [key.to_be_bytes(), version.to_be_bytes()].concat();
             frame.extend(7i32.to_be_bytes());
             frame.extend(*b"whatever a later header holds");
             Bytes::from(frame)
         };
-        let inbound = decode(frame(API_VERSIONS, 99)).unwrap();
-        assert_eq!(
-            (inbound.header.api_version, inbound.header.correlation_id),
-            (0, 7)
-        );
-        assert!(matches!(inbound.request, Request::UnsupportedApiVersions));
+        for version in [99, -1] {
+            let inbound = decode(frame(API_VERSIONS, version)).unwrap();
+            assert_eq!(
+                (inbound.header.api_version, inbound.header.correlation_id),
+                (0, 7)
+            );
+            assert!(matches!(inbound.request, Request::UnsupportedApiVersions));
+        }
         assert!(matches!(
             decode(frame(9999, 0)),
             Err(Refusal::Unsupported {
@@ -294,12 +319,32 @@ mod tests {
             })
         ));
         assert!(matches!(
-            decode(frame(API_VERSIONS, -1)),
-            Err(Refusal::Unsupported { .. })
-        ));
-        assert!(matches!(
             decode(Bytes::from_static(b"\0")),
             Err(Refusal::Unsupported { key: -1, .. })
         ));
+    }
+    #[test]
+    fn a_refusal_names_the_api_what_is_served_and_the_client() {
+        let frame = |key: i16, version: i16, client_id: &str| {
+            let mut frame = [key.to_be_bytes(), version.to_be_bytes()].concat();
+            frame.extend(7i32.to_be_bytes());
+            frame.extend(i16::try_from(client_id.len()).unwrap().to_be_bytes());
+            frame.extend(client_id.bytes());
+            decode(frame.into()).unwrap_err().to_string()
+        };
+        assert_eq!(
+            frame(3, 99, "me"),
+            "Metadata version 99, API key 3 is not served, versions 0 to 13 are, client id \"me\""
+        );
+        assert_eq!(
+            frame(4, 0, "a\nb"),
+            "LeaderAndIsr version 0, API key 4 is not served, client id \"a\\nb\""
+        );
+        assert_eq!(
+            frame(9999, 3, "x"),
+            "unknown API key 9999, version 3 is not served, client id \"x\""
+        );
+        let long = frame(4, 0, &"x".repeat(30_000));
+        assert!(long.len() < 300, "a client does not fill the log: {}", long.len());
     }
 }

@@ -16,6 +16,7 @@ use klamm_storage::log_dir::{Checkpoint, Identity, LogDir, LogDirError};
 use klamm_storage::sys::Fs;
 use klamm_storage::{LogKey, OpenFiles, Tail};
 
+use crate::api::api_versions::FEATURES;
 use crate::api::refusal;
 use crate::cluster::Cluster;
 use crate::config::{BrokerConfig, SecurityProtocol};
@@ -145,7 +146,10 @@ impl Node {
                 node_id: BrokerId(config.node_id),
                 directory_id,
                 cluster_id: config.cluster_id.as_deref().map(Str::from),
-                features: Vec::new(),
+                features: FEATURES
+                    .iter()
+                    .map(|feature| (Str::from(feature.name), feature.max))
+                    .collect(),
                 rules: Arc::new(Rules::new(config.values.clone())),
                 defaults: TopicDefaults {
                     partitions: config.num_partitions,

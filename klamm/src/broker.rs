@@ -189,6 +189,14 @@ async fn serve(config: Arc<BrokerConfig>, in_container: bool) -> Result<(), Stri
         () = stops.next() => {}
         why = server.failed() => return Err(why),
     }
+    let refused = server.refused_requests();
+    if !refused.is_empty() {
+        let told: Vec<String> = refused
+            .iter()
+            .map(|(api, count)| format!("{api} {count}"))
+            .collect();
+        tracing::info!("requests that are not served: {}", told.join(", "));
+    }
     tracing::info!("stopping; a second signal stops at once");
     tokio::select! {
         result = server.stop() => {

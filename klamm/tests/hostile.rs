@@ -53,7 +53,7 @@ fn nonsense_closes_its_own_connection_and_no_other() {
         ("three bytes", framed(&[0, 18, 0])),
         ("an unknown key", framed(&header(9999, 0, 1))),
         ("an unknown version", framed(&header(3, 999, 1))),
-        ("a negative version", framed(&header(18, -1, 1))),
+        ("a negative version", framed(&header(3, -1, 1))),
         ("a header without its end", framed(&header(18, 0, 1)[..9])),
         ("an absurd array", framed(&absurd_array)),
         ("HTTP", b"GET / HTTP/1.1\r\nHost: klamm\r\n\r\n".to_vec()),

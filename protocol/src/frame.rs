@@ -168,6 +168,7 @@ fn response_header(key: i16, version: i16, flexible: Versions) -> i16 {
 mod tests {
     use super::*;
     use crate::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+    use crate::messages::controlled_shutdown::ControlledShutdownRequest;
 
     #[test]
     fn a_request_reads_back_and_its_length_counts_what_follows() {
@@ -200,6 +201,22 @@ mod tests {
         assert_eq!(frame, [0, 0, 0, 12, 0, 0, 0, 7, 0, 0, 1, 0, 0, 0, 0, 0]);
         assert_eq!(response_header_version(18, 99), Some(0));
         assert_eq!(request_header_version(18, 99), Some(2));
+    }
+
+    #[test]
+    fn controlled_shutdown_0_has_a_header_without_client_id() {
+        let body = ControlledShutdownRequest {
+            broker_id: 5,
+            ..Default::default()
+        };
+        let client = Str::from("never sent");
+        let frame = encode_request(7, 0, 9, Some(&client), &body).unwrap().concat();
+        assert_eq!(frame, [0, 0, 0, 12, 0, 7, 0, 0, 0, 0, 0, 9, 0, 0, 0, 5]);
+        let mut input = Decoder::new(Bytes::from(frame).slice(4..));
+        let header = RequestHeader::decode(&mut input).unwrap();
+        assert_eq!((header.correlation_id, header.client_id), (9, None));
+        assert_eq!(ControlledShutdownRequest::decode(&mut input, 0), Ok(body));
+        assert_eq!(request_header_version(7, 1), Some(1));
     }
 
     #[test]

@@ -1,61 +1,103 @@
 //! ApiVersions (key 18): what this broker speaks. Answered from THE TABLE and nothing else.
 
-use klamm_protocol::ErrorCode;
-use klamm_protocol::messages::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
+use klamm_consensus::MetadataImage;
+use klamm_protocol::messages::api_versions::{
+    ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
+};
+use klamm_protocol::{ErrorCode, Str};
 
 use crate::router::SERVED;
 
-/// The answer to a version that nobody here knows: its body is that of version 0 (KIP-511).
+const API_VERSIONS: i16 = 18;
+
+/// A switch that a whole cluster has at one level (KIP-584).
+pub(crate) struct Feature {
+    /// Kafka's name for it.
+    pub name: &'static str,
+    /// The lowest level that this broker can run at.
+    pub min: i16,
+    /// The highest; a new cluster begins with it.
+    pub max: i16,
+}
+
+/// Features that this broker knows. Clients take transactions of KIP-890 from one, so none is told that is not there.
+pub(crate) const FEATURES: &[Feature] = &[];
+
+/// No feature changes its level once the cluster has been formed.
+const FINALIZED_EPOCH: i64 = 0;
+
+/// Java clients before Kafka 3.9 do not bear a feature that can be off (KAFKA-17011); version 4 is newer than they.
+const MIN_0_SINCE: i16 = 4;
+
+/// The answer to a version that nobody here knows: the body is that of version 0, with the versions of ApiVersions
+/// that are (KIP-511).
 pub fn unsupported() -> ApiVersionsResponse {
-    ApiVersionsResponse {
-        error_code: ErrorCode::UNSUPPORTED_VERSION,
-        ..table()
-    }
+    let mut response = refused(ErrorCode::UNSUPPORTED_VERSION);
+    response.api_keys = table().filter(|api| api.api_key == API_VERSIONS).collect();
+    response
 }
 
 /// The answer of a node of a cluster.
 pub fn answer(
     request: &ApiVersionsRequest,
     version: i16,
-    cluster_id: &str,
+    image: &MetadataImage,
     node_id: i32,
 ) -> ApiVersionsResponse {
-    let refused = |error_code| ApiVersionsResponse {
-        error_code,
-        ..ApiVersionsResponse::default()
-    };
     if version >= 3
         && !(is_software_name(&request.client_software_name)
             && is_software_name(&request.client_software_version))
     {
         return refused(ErrorCode::INVALID_REQUEST);
     }
-    // A client that believes to talk to somebody else has to look for its cluster anew (KIP-1242).
-    let elsewhere = request
-        .cluster_id
-        .as_ref()
-        .is_some_and(|believed| **believed != *cluster_id)
-        || (request.node_id != -1 && request.node_id != node_id);
-    if elsewhere {
-        return refused(ErrorCode::REBOOTSTRAP_REQUIRED);
+    match (&request.cluster_id, request.node_id) {
+        (None, -1) => {}
+        // Whom a client believes to reach, it says in full.
+        (None, _) | (Some(_), -1) => return refused(ErrorCode::INVALID_REQUEST),
+        (Some(cluster_id), node) if *cluster_id == image.cluster_id && node == node_id => {}
+        // It has to look for its cluster anew (KIP-1242).
+        _ => return refused(ErrorCode::REBOOTSTRAP_REQUIRED),
     }
-    table()
-}
-
-fn table() -> ApiVersionsResponse {
-    let api_keys = SERVED.iter().map(|row| ApiVersion {
-        api_key: row.key,
-        min_version: row.min,
-        max_version: row.max,
+    let supported = FEATURES
+        .iter()
+        .filter(|feature| version >= MIN_0_SINCE || feature.min > 0);
+    let finalized = image.features.iter().map(|(name, level)| FinalizedFeatureKey {
+        name: name.clone(),
+        max_version_level: *level,
+        min_version_level: *level,
     });
     ApiVersionsResponse {
-        api_keys: api_keys.collect(),
+        api_keys: table().collect(),
+        supported_features: supported
+            .map(|feature| SupportedFeatureKey {
+                name: Str::from(feature.name),
+                min_version: feature.min,
+                max_version: feature.max,
+            })
+            .collect(),
+        finalized_features_epoch: FINALIZED_EPOCH,
+        finalized_features: finalized.collect(),
         ..ApiVersionsResponse::default()
     }
 }
 
+fn refused(error_code: ErrorCode) -> ApiVersionsResponse {
+    ApiVersionsResponse {
+        error_code,
+        ..ApiVersionsResponse::default()
+    }
+}
+
+fn table() -> impl Iterator<Item = ApiVersion> {
+    SERVED.iter().map(|row| ApiVersion {
+        api_key: row.key,
+        min_version: row.min,
+        max_version: row.max,
+    })
+}
+
 /// Letters, digits, `-` and `.`, neither of the last two first or last (Kafka: `ApiVersionsRequest`).
-fn is_software_name(name: &str) -> bool {
+pub(crate) fn is_software_name(name: &str) -> bool {
     let alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = name.as_bytes();
     alphanumeric(bytes.first())
@@ -67,6 +109,8 @@ fn is_software_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn request(name: &'static str) -> ApiVersionsRequest {
@@ -77,9 +121,21 @@ mod tests {
         }
     }
 
+    #[allow(clippy::field_reassign_with_default, reason = "not all fields are public")]
+    fn image() -> MetadataImage {
+        let mut image = MetadataImage::default();
+        image.cluster_id = "c".into();
+        image.features = Arc::new([(Str::from("transaction.version"), 2)].into());
+        image
+    }
+
+    fn ask(request: &ApiVersionsRequest, version: i16) -> ApiVersionsResponse {
+        answer(request, version, &image(), 1)
+    }
+
     #[test]
     fn every_row_of_the_table_is_told_with_its_true_range() {
-        let answer = answer(&request("kcat"), 3, "c", 1);
+        let answer = ask(&request("kcat"), 3);
         assert_eq!(answer.error_code, ErrorCode::NONE);
         let told: Vec<_> = answer
             .api_keys
@@ -91,38 +147,69 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_version_is_told_the_table_along_with_the_error() {
-        assert_eq!(unsupported().error_code, ErrorCode::UNSUPPORTED_VERSION);
-        assert_eq!(unsupported().api_keys.len(), SERVED.len());
+    fn an_unknown_version_is_told_error_35_with_the_range_of_key_18_alone() {
+        let answer = unsupported();
+        assert_eq!(answer.error_code, ErrorCode::UNSUPPORTED_VERSION);
+        let told: Vec<_> = answer
+            .api_keys
+            .iter()
+            .map(|api| (api.api_key, api.min_version, api.max_version))
+            .collect();
+        assert_eq!(told, [(18, 0, 5)]);
     }
 
     #[test]
     fn a_malformed_software_name_is_an_invalid_request_from_version_3_on() {
-        for name in ["", "-kcat", "kcat.", "k cat"] {
+        for name in ["", "-kcat", "kcat.", "k cat", "k_cat", "é"] {
             assert_eq!(
-                answer(&request(name), 3, "c", 1).error_code,
+                ask(&request(name), 3).error_code,
                 ErrorCode::INVALID_REQUEST,
                 "{name:?}"
             );
-            assert_eq!(
-                answer(&request(name), 2, "c", 1).error_code,
-                ErrorCode::NONE,
-                "{name:?}"
-            );
+            assert_eq!(ask(&request(name), 2).error_code, ErrorCode::NONE, "{name:?}");
+        }
+    }
+
+    /// What Kafka 4.4.0 answers.
+    #[test]
+    fn whom_a_client_believes_to_reach_is_checked_in_version_5() {
+        use ErrorCode as E;
+        let code = |cluster: Option<&'static str>, node_id| {
+            let request = ApiVersionsRequest {
+                cluster_id: cluster.map(Into::into),
+                node_id,
+                ..request("kcat")
+            };
+            let answer = ask(&request, 5);
+            assert_eq!(answer.api_keys.is_empty(), answer.error_code != E::NONE);
+            answer.error_code
+        };
+        assert_eq!(code(None, -1), E::NONE);
+        assert_eq!(code(Some("c"), 1), E::NONE);
+        for (cluster, node) in [(Some("d"), 1), (Some("c"), 2), (Some("c"), -2), (Some(""), 1)] {
+            assert_eq!(code(cluster, node), E::REBOOTSTRAP_REQUIRED, "{cluster:?} {node}");
+        }
+        for (cluster, node) in [(None, 1), (None, -2), (Some("c"), -1), (Some("d"), -1)] {
+            assert_eq!(code(cluster, node), E::INVALID_REQUEST, "{cluster:?} {node}");
         }
     }
 
     #[test]
-    fn a_client_that_looks_for_another_cluster_or_node_is_told_to_bootstrap_anew() {
-        let of = |cluster: Option<&'static str>, node_id| ApiVersionsRequest {
-            cluster_id: cluster.map(Into::into),
-            node_id,
-            ..request("kcat")
-        };
-        let code = |request| answer(&request, 5, "c", 1).error_code;
-        assert_eq!(code(of(Some("c"), 1)), ErrorCode::NONE);
-        assert_eq!(code(of(None, -1)), ErrorCode::NONE);
-        assert_eq!(code(of(Some("d"), 1)), ErrorCode::REBOOTSTRAP_REQUIRED);
-        assert_eq!(code(of(Some("c"), 2)), ErrorCode::REBOOTSTRAP_REQUIRED);
+    fn features_of_the_cluster_are_told_with_an_epoch() {
+        let answer = ask(&request("kcat"), 4);
+        let told: Vec<_> = answer
+            .finalized_features
+            .iter()
+            .map(|feature| {
+                (
+                    &*feature.name,
+                    feature.min_version_level,
+                    feature.max_version_level,
+                )
+            })
+            .collect();
+        assert_eq!(told, [("transaction.version", 2, 2)]);
+        assert!(answer.finalized_features_epoch >= 0);
+        assert_eq!(answer.supported_features.len(), FEATURES.len());
     }
 }

@@ -29,6 +29,7 @@ pub(crate) mod offset_for_leader_epoch;
 pub(crate) mod old_fetch;
 pub(crate) mod partition_reassignments;
 pub mod produce;
+pub(crate) mod sasl;
 
 use klamm_consensus::{ControllerResponse, Refusal};
 use klamm_protocol::{ErrorCode, Str};
@@ -72,10 +73,12 @@ pub(crate) fn dispatch(node: &mut Node, id: RequestId, inbound: Inbound) {
         Request::DescribeGroups(request) => group(node, caller, GroupRequest::DescribeGroups(request)),
         Request::ListGroups(request) => group(node, caller, GroupRequest::ListGroups(request)),
         Request::ApiVersions(request) => {
-            let cluster_id = node.cluster.image().cluster_id.clone();
-            let answer = api_versions::answer(&request, caller.version, &cluster_id, node.config.node_id);
+            let image = node.cluster.image();
+            let answer = api_versions::answer(&request, caller.version, image, node.config.node_id);
             node.answer(&caller, answer);
         }
+        Request::SaslHandshake(_) => node.answer(&caller, sasl::no_handshake()),
+        Request::SaslAuthenticate(_) => node.answer(&caller, sasl::no_authentication()),
         Request::UnsupportedApiVersions => node.answer(&caller, api_versions::unsupported()),
         Request::CreateTopics(request) => create_topics::handle(node, caller, request),
         Request::DeleteTopics(request) => delete_topics::handle(node, caller, request),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::closing::Ending;
+use super::closing::{Ending, Peer};
 use super::driver::Driver;
 use super::session;
 use crate::ConnectionInfo;
@@ -239,7 +239,11 @@ fn admit(stream: TcpStream, peer: SocketAddr, name: &Arc<str>, driver: &Arc<Driv
     let ip = peer.ip().to_canonical();
     let pass = match gate.enter(ip, &driver.config().network) {
         Ok(pass) => pass,
-        Err(ending) => return driver.endings.note(ip, &ending),
+        Err(ending) => {
+            let address = SocketAddr::new(ip, peer.port());
+            let software = None;
+            return driver.endings.note(&Peer { address, software }, &ending);
+        }
     };
     // Both fail only when the client is gone already.
     let Ok(local) = stream.local_addr() else { return };

@@ -99,6 +99,11 @@ impl Server {
         self.driver.endings.counts()
     }
 
+    /// How many requests were not served, by the name of their API; `unknown` where the key is none of Kafka's.
+    pub fn refused_requests(&self) -> Vec<(&'static str, u64)> {
+        self.driver.endings.refused()
+    }
+
     /// Waits until the broker cannot go on, and says why.
     pub async fn failed(&self) -> String {
         match self.driver.ended().await {

@@ -9,17 +9,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use klamm_protocol::Str;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use super::answers::AnswerWriter;
-use super::closing::Ending;
+use super::closing::{Ending, Peer};
 use super::driver::{Driver, Mailbox};
 use super::frames::{FrameReader, ReadError, Wants};
 use super::memory::Charge;
+use crate::api::api_versions::is_software_name;
 use crate::connection::Connection;
-use crate::router::{self, Outbound};
+use crate::router::{self, Inbound, Outbound, Request};
 use crate::{ConnectionId, ConnectionInfo, Event, RequestId};
 
 /// A frame that has begun has to go on within this time.
@@ -52,6 +54,8 @@ pub(super) struct Session {
     /// What each request that has not been answered holds of the memory, in order.
     charges: VecDeque<Charge>,
     max_idle: Option<Duration>,
+    /// Name and version of the client's library, once it has told them.
+    software: Option<Box<str>>,
     /// Set once no further request is taken: what is under way is answered first.
     ending: Option<Ending>,
     last_activity: Instant,
@@ -60,6 +64,20 @@ pub(super) struct Session {
     answer_progress: Instant,
     /// Since when others wait for what the frame that has begun holds, and how much had arrived by then.
     pace: Option<(Instant, usize)>,
+}
+
+/// So much of the name and version of a client's library is kept, each.
+const SOFTWARE_MAX: usize = 64;
+
+/// What an ApiVersions says of the client's library, for the log.
+fn software(inbound: &Inbound) -> Option<Box<str>> {
+    let Request::ApiVersions(request) = &inbound.request else {
+        return None;
+    };
+    let told = |word: &Str| is_software_name(word).then(|| word[..word.len().min(SOFTWARE_MAX)].to_owned());
+    let name = told(&request.client_software_name)?;
+    let version = told(&request.client_software_version)?;
+    Some(format!("{name} {version}").into())
 }
 
 /// Serves a connection until it ends, and tells the core of both.
@@ -73,7 +91,11 @@ pub(super) async fn serve(driver: Arc<Driver>, stream: TcpStream, info: Connecti
         id,
     };
     let ending = session.run().await;
-    driver.endings.note(peer.ip(), &ending);
+    let peer = Peer {
+        address: peer,
+        software: session.software.as_deref(),
+    };
+    driver.endings.note(&peer, &ending);
 }
 
 struct Goodbye {
@@ -106,6 +128,7 @@ impl Session {
             reader,
             writer: AnswerWriter::default(),
             charges: VecDeque::new(),
+            software: None,
             ending: None,
             last_activity: now,
             frame_progress: now,
@@ -222,6 +245,7 @@ impl Session {
             progress = true;
             match router::decode(frame) {
                 Ok(inbound) => {
+                    self.software = software(&inbound).or_else(|| self.software.take());
                     let request = RequestId {
                         connection: self.id,
                         sequence,

@@ -339,6 +339,10 @@ fn settings_and_the_cluster_answer_in_every_version() {
     in_every_version(harness, |_, _| describe_log_dirs::DescribeLogDirsRequest {
         topics: None,
     });
+    in_every_version(harness, |_, _| sasl_handshake::SaslHandshakeRequest::default());
+    in_every_version(harness, |_, _| {
+        sasl_authenticate::SaslAuthenticateRequest::default()
+    });
     in_every_version(harness, |_, _| init_producer_id::InitProducerIdRequest {
         transactional_id: Some("x".into()),
         ..Default::default()

@@ -16,6 +16,8 @@ pub struct Broker {
     pub address: SocketAddr,
     /// What it logged until it listened.
     pub log: Vec<String>,
+    /// What it logs since.
+    later: mpsc::Receiver<String>,
     pub data: tempfile::TempDir,
 }
 
@@ -60,7 +62,19 @@ impl Broker {
             child,
             address,
             log,
+            later: received,
             data,
+        }
+    }
+
+    /// The next line of the log that has this in it.
+    pub fn next_line_with(&self, part: &str) -> String {
+        loop {
+            let line = self.later.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("it logs {part:?}"));
+            if line.contains(part) {
+                return line;
+            }
         }
     }
 
