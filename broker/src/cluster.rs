@@ -17,12 +17,12 @@ use crate::node::Node;
 /// The topic that keeps groups and their offsets.
 pub(crate) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 
+/// The topic that keeps transactional ids.
+pub(crate) const TRANSACTION_STATE: &str = "__transaction_state";
+
 /// The topics that belong to the broker (Kafka: `Topic.INTERNAL_TOPICS`).
 pub(crate) fn is_internal(name: &str) -> bool {
-    matches!(
-        name,
-        CONSUMER_OFFSETS | "__transaction_state" | "__share_group_state"
-    )
+    matches!(name, CONSUMER_OFFSETS | TRANSACTION_STATE | "__share_group_state")
 }
 
 /// What happens with the controller's answer, or with the code that tells why there is none.

@@ -10,7 +10,8 @@ use klamm_storage::checkpoint::Offsets;
 use klamm_storage::log_dir::{Checkpoint, FoundLog, LogDir};
 use klamm_storage::sys::{Fs, Space, is_no_room};
 use klamm_storage::{
-    CompactJob, Compacted, Extents, Log, LogKey, LookupJob, OpenError, OpenOptions, ReadError, ReadJob,
+    AbortedJob, AbortedTransaction, CompactJob, Compacted, Extents, Log, LogKey, LookupJob, OpenError,
+    OpenOptions, ReadError, ReadJob,
 };
 
 use crate::disks::{LogName, Points};
@@ -23,6 +24,8 @@ pub enum Job {
     OpenLog(OpenLog),
     /// Read what is not in memory.
     Read(ReadLogs),
+    /// Find the aborted transactions that a reader has to leave out.
+    FindAborted(FindAborted),
     /// Look offsets up.
     LookUp(LookUpOffsets),
     /// Prepare produced batches for their topics.
@@ -92,6 +95,19 @@ pub struct ReadLogs {
     reads: Vec<ReadJob>,
 }
 
+/// See [`Job::FindAborted`].
+pub struct FindAborted {
+    pub(crate) id: u64,
+    pub(crate) lane: LaneId,
+    pub(crate) jobs: Vec<AbortedJob>,
+}
+
+/// See [`JobDone::FoundAborted`].
+pub struct FoundAborted {
+    pub(crate) id: u64,
+    pub(crate) results: Vec<Result<Vec<AbortedTransaction>, ReadFailure>>,
+}
+
 /// See [`Job::LookUp`].
 pub struct LookUpOffsets {
     id: u64,
@@ -127,6 +143,8 @@ pub enum JobDone {
     Opened(Box<Opened>),
     /// Records were read.
     Read(ReadDone),
+    /// Aborted transactions were looked for.
+    FoundAborted(FoundAborted),
     /// Offsets were looked up.
     LookedUp(LookUpDone),
     /// Batches are ready for their topics.
@@ -263,6 +281,7 @@ impl Job {
             Job::OpenLog(OpenLog { lane, .. })
             | Job::Read(ReadLogs { lane, .. })
             | Job::LookUp(LookUpOffsets { lane, .. })
+            | Job::FindAborted(FindAborted { lane, .. })
             | Job::Prepare(PrepareBatches { lane, .. })
             | Job::WriteCheckpoints(WriteCheckpoints { lane, .. })
             | Job::Compact(CompactLog { lane, .. })
@@ -300,6 +319,18 @@ impl Job {
                     id: job.id,
                     results: results.collect(),
                     troubles,
+                })
+            }
+            Job::FindAborted(job) => {
+                let results = job.jobs.into_iter().map(|job| {
+                    job.run().map_err(|error| match error {
+                        ReadError::Gone => ReadFailure::Gone,
+                        _ => ReadFailure::Disk,
+                    })
+                });
+                JobDone::FoundAborted(FoundAborted {
+                    id: job.id,
+                    results: results.collect(),
                 })
             }
             Job::LookUp(job) => {

@@ -14,8 +14,10 @@ pub mod coordinator;
 mod disks;
 mod fetch_session;
 mod groups;
+mod hosting;
 mod ids;
 mod job;
+mod markers;
 pub mod node;
 mod outputs;
 mod partition;
@@ -30,6 +32,7 @@ mod schedule;
 pub mod server;
 mod shutdown;
 mod startup;
+mod transactions;
 mod waiting;
 
 pub use ids::{CloseReason, ConnectionId, ConnectionInfo, LaneId, Now, RequestId};

@@ -10,7 +10,7 @@ use klamm_consensus::{ControllerRequest, ControllerResponse};
 use klamm_protocol::{ErrorCode, Str};
 use klamm_storage::log_dir::LogDir;
 use klamm_storage::sys::is_no_room;
-use klamm_storage::{Extents, LaneDone, LaneError, LaneJob, LogKey, OpenFiles, Tail};
+use klamm_storage::{AbortedTransaction, Extents, LaneDone, LaneError, LaneJob, LogKey, OpenFiles, Tail};
 
 use crate::api::init_producer_id::ProducerIds;
 use crate::api::{self, Caller, describe_log_dirs, fetch, produce};
@@ -18,8 +18,10 @@ use crate::cluster::Cluster;
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::disks::{Disk, Found, Removing};
 use crate::fetch_session::FetchSessions;
-use crate::groups::{self, Groups};
+use crate::groups::Groups;
+use crate::hosting;
 use crate::job::{FoundOffset, Job, JobDone, ReadFailure};
+use crate::markers::AfterMarker;
 use crate::outputs::Outputs;
 use crate::partition::Advanced;
 use crate::partitions::{Partitions, Slot};
@@ -28,6 +30,7 @@ use crate::random::Random;
 use crate::router::{Inbound, Outbound, Response};
 use crate::schedule::Schedule;
 use crate::startup::Registration;
+use crate::transactions::Transactions;
 use crate::waiting::{Patience, WaitForAll, WaitForBytes};
 use crate::{CloseReason, ConnectionId, ConnectionInfo, LaneId, Now, RequestId};
 
@@ -71,6 +74,8 @@ pub enum Effect {
 pub(crate) enum Waiter {
     Produce(Box<produce::Pending>),
     Then(Box<dyn FnOnce(&mut Node) + Send>),
+    /// A marker; with what became of it.
+    Appended(ErrorCode, AfterMarker),
 }
 
 /// Where a node is in its life.
@@ -86,14 +91,20 @@ pub(crate) enum Phase {
 impl Waiter {
     /// `key` will not get where it was waited for.
     fn fail(&mut self, key: LogKey, code: ErrorCode) {
-        if let Waiter::Produce(pending) = self {
-            pending.fail(key, code);
+        match self {
+            Waiter::Produce(pending) => pending.fail(key, code),
+            Waiter::Appended(outcome, _) => *outcome = code,
+            Waiter::Then(_) => {}
         }
     }
 }
 
 /// What happens with what a job has read.
 pub(crate) type AfterRead = Box<dyn FnOnce(&mut Node, Vec<Result<Extents, ReadFailure>>) + Send>;
+
+/// What happens with the aborted transactions that a job has found.
+pub(crate) type AfterAborted =
+    Box<dyn FnOnce(&mut Node, Vec<Result<Vec<AbortedTransaction>, ReadFailure>>) + Send>;
 
 /// What happens with what a job has looked up.
 pub(crate) type AfterLookup = Box<dyn FnOnce(&mut Node, Vec<Result<FoundOffset, ReadFailure>>) + Send>;
@@ -111,11 +122,14 @@ pub struct Node {
     pub(crate) fetches: WaitForBytes<fetch::FetchCall>,
     /// What happens when a job has read, by the job's number.
     pub(crate) reads: BTreeMap<u64, AfterRead>,
+    /// What happens when a job has found aborted transactions.
+    pub(crate) aborted: BTreeMap<u64, AfterAborted>,
     /// What happens when a job has looked up offsets.
     pub(crate) lookups: BTreeMap<u64, AfterLookup>,
     /// Questions about log directories that wait for their disks.
     pub(crate) measuring: BTreeMap<u64, describe_log_dirs::Measuring>,
     pub(crate) groups: Groups,
+    pub(crate) transactions: Transactions,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) registration: Registration,
     /// Of this broker's registration; -1 before it.
@@ -165,6 +179,11 @@ impl Node {
                     then(self, done.results);
                 }
             }
+            Event::Job(JobDone::FoundAborted(done)) => {
+                if let Some(then) = self.aborted.remove(&done.id) {
+                    then(self, done.results);
+                }
+            }
             Event::Job(JobDone::LookedUp(done)) => {
                 self.on_read_troubles(done.troubles);
                 if let Some(then) = self.lookups.remove(&done.id) {
@@ -194,7 +213,7 @@ impl Node {
             Event::Shutdown => self.on_shutdown(),
         }
         self.follow_cluster();
-        groups::follow(self);
+        hosting::follow(self);
         self.out.drain(effects);
     }
 
@@ -209,7 +228,7 @@ impl Node {
             self.acks.next_deadline_ms(),
             self.fetches.next_deadline_ms(),
             self.cluster.next_deadline_ms(),
-            self.groups.next_deadline_ms(),
+            hosting::next_deadline_ms(self),
             self.schedule.next_deadline_ms(),
         ]
         .into_iter()
@@ -257,16 +276,12 @@ impl Node {
         for waiter in self.acks.fail_beyond(key, lost_from, mark) {
             self.finish(waiter);
         }
-        if self.groups.owns(key) {
-            groups::reload(self, key);
-        }
+        hosting::on_lost(self, key);
     }
 
     /// More of a partition may be read and counts as acknowledged.
     fn on_advanced(&mut self, key: LogKey, advanced: Advanced) {
-        if self.groups.owns(key) {
-            self.groups.committed(key, advanced.high_watermark);
-        }
+        hosting::committed(self, key, advanced.high_watermark);
         for waiter in self.acks.advance(key, advanced.high_watermark) {
             self.finish(waiter);
         }
@@ -279,6 +294,7 @@ impl Node {
         match waiter {
             Waiter::Produce(pending) => pending.answer(self),
             Waiter::Then(then) => then(self),
+            Waiter::Appended(code, then) => then(self, code),
         }
     }
 

@@ -4,10 +4,11 @@
 //! With one replica the high watermark is the end of what the log acknowledges: written to the page cache,
 //! or synced where the topic asks for it (`Log` decides which, by its durability class).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use klamm_protocol::record::{Batch, TimestampBounds};
+use klamm_protocol::record::control::end_transaction;
+use klamm_protocol::record::{Batch, BatchHeader, TimestampBounds};
 use klamm_protocol::{ErrorCode, Str};
 use klamm_storage::{
     AppendError, CompactJob, LaneDone, LaneJob, Log, LogKey, ProducerCheck, ProducerError, Progress, Read,
@@ -32,9 +33,31 @@ pub(crate) struct Partition {
     pub log: Log,
     /// A sync is due by the clock (`flush.ms`).
     pub flush_scheduled: bool,
+    /// Producers whose transactions begin here, as their coordinator has said or will say.
+    beginning: BTreeMap<i64, Beginning>,
     high_watermark: i64,
     /// What is appended and not yet below the high watermark: end offset and bytes, in order.
     unacknowledged: VecDeque<(i64, u64)>,
+}
+
+/// A transaction of which nothing is in the log yet. A marker of its producer takes this away: what was confirmed
+/// before that may not be appended after it, since nobody would end it (Kafka: `VerificationStateEntry`).
+struct Beginning {
+    epoch: i16,
+    /// Of the batches that were asked about, the first sequence of the first. It has to be the first in the log.
+    lowest_sequence: i32,
+    since_ms: i64,
+}
+
+/// The end of a transaction, for one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Marker {
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+    pub commit: bool,
+    pub coordinator_epoch: i32,
+    /// The epoch is above that of the transaction (KIP-890).
+    pub epoch_bumped: bool,
 }
 
 /// What an append answers.
@@ -86,6 +109,7 @@ impl Partition {
             high_watermark: log.log_end_offset(),
             log,
             flush_scheduled: false,
+            beginning: BTreeMap::new(),
             unacknowledged: VecDeque::new(),
         };
         partition.lead(holders);
@@ -130,6 +154,7 @@ impl Partition {
     pub fn append_produced(
         &mut self,
         mut batch: Batch,
+        verified: bool,
         now_ms: i64,
         jobs: &mut Vec<LaneJob>,
     ) -> Result<Placed, Rejected> {
@@ -161,21 +186,95 @@ impl Partition {
                     log_append_time_ms: timestamp_ms,
                 });
             }
-            Err(ProducerError::OutOfOrderSequence { .. }) => {
-                return Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER.into());
-            }
-            Err(ProducerError::InvalidEpoch { .. }) => return Err(ErrorCode::INVALID_PRODUCER_EPOCH.into()),
-            Err(ProducerError::TransactionOpen) => return Err(ErrorCode::INVALID_TXN_STATE.into()),
-            Err(ProducerError::CoordinatorFenced { .. }) => {
-                return Err(ErrorCode::TRANSACTION_COORDINATOR_FENCED.into());
-            }
-            Err(ProducerError::Truncating) => return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER.into()),
+            Err(error) => return Err(code_of(error).into()),
+        }
+        if verified && batch.header().is_transactional() {
+            self.check_beginning(batch.header())?;
+        }
+        if batch.header().is_transactional() {
+            self.beginning.remove(&batch.header().producer_id);
         }
         let placed = self.append(batch, now_ms, jobs)?;
         Ok(Placed {
             log_append_time_ms,
             ..placed
         })
+    }
+
+    /// Whether this batch would begin a transaction here, which its coordinator has to know of. If so, no other batch
+    /// can get before it meanwhile.
+    pub fn begins_transaction(&mut self, header: &BatchHeader, now_ms: i64) -> bool {
+        if self.has_open_transaction(header) {
+            return false;
+        }
+        let first = header.base_sequence;
+        let beginning = self.beginning.entry(header.producer_id).or_insert(Beginning {
+            epoch: header.producer_epoch,
+            lowest_sequence: first,
+            since_ms: now_ms,
+        });
+        if beginning.epoch < header.producer_epoch {
+            beginning.epoch = header.producer_epoch;
+            beginning.lowest_sequence = first;
+        } else if beginning.epoch == header.producer_epoch {
+            beginning.lowest_sequence = beginning.lowest_sequence.min(first);
+        }
+        true
+    }
+
+    fn has_open_transaction(&self, header: &BatchHeader) -> bool {
+        self.log.producer(header.producer_id).is_some_and(|known| {
+            known.producer_epoch == header.producer_epoch && known.transaction_start.is_some()
+        })
+    }
+
+    fn check_beginning(&self, header: &BatchHeader) -> Result<(), Rejected> {
+        if self.has_open_transaction(header) {
+            return Ok(());
+        }
+        match self.beginning.get(&header.producer_id) {
+            Some(beginning) if beginning.epoch == header.producer_epoch => {
+                let is_new = self.log.producer(header.producer_id).is_none();
+                if is_new && header.base_sequence > beginning.lowest_sequence {
+                    return Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER.into());
+                }
+                Ok(())
+            }
+            _ => Err(Rejected {
+                message: Some("the transaction was ended meanwhile".into()),
+                ..ErrorCode::INVALID_TXN_STATE.into()
+            }),
+        }
+    }
+
+    /// Whether the end of a transaction may be appended.
+    pub fn check_marker(&self, marker: &Marker) -> Result<(), ErrorCode> {
+        self.log
+            .check_marker(
+                marker.producer_id,
+                marker.producer_epoch,
+                marker.coordinator_epoch,
+                marker.epoch_bumped,
+            )
+            .map_err(code_of)
+    }
+
+    /// Appends the end of a transaction that [`Partition::check_marker`] has let through.
+    pub fn append_marker(
+        &mut self,
+        marker: &Marker,
+        now_ms: i64,
+        jobs: &mut Vec<LaneJob>,
+    ) -> Result<Placed, ErrorCode> {
+        let batch = end_transaction(
+            now_ms,
+            marker.producer_id,
+            marker.producer_epoch,
+            marker.commit,
+            marker.coordinator_epoch,
+        );
+        self.beginning.remove(&marker.producer_id);
+        self.append(batch, now_ms, jobs)
     }
 
     /// Appends a batch as it is: the broker's own records.
@@ -289,11 +388,24 @@ impl Partition {
     /// Lets go of what is old enough, and syncs what has waited for long enough.
     pub fn retain(&mut self, now_ms: i64, jobs: &mut Vec<LaneJob>) {
         self.log.retain(now_ms, self.high_watermark, jobs);
+        let expiration_ms = self.log.config().producer_expiration_ms;
+        self.beginning
+            .retain(|_, beginning| now_ms.saturating_sub(beginning.since_ms) < expiration_ms);
     }
 
     /// A compaction of the log, if its topic asks for that and it is due.
     pub fn compact(&mut self, now_ms: i64, memory_bytes: usize) -> Option<CompactJob> {
         self.log.compact(now_ms, self.high_watermark, memory_bytes)
+    }
+}
+
+fn code_of(error: ProducerError) -> ErrorCode {
+    match error {
+        ProducerError::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+        ProducerError::InvalidEpoch { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
+        ProducerError::TransactionOpen => ErrorCode::INVALID_TXN_STATE,
+        ProducerError::CoordinatorFenced { .. } => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
+        ProducerError::Truncating => ErrorCode::NOT_LEADER_OR_FOLLOWER,
     }
 }
 

@@ -7,7 +7,7 @@
 //! opened is waited for: of several batches under way, refusing the first ones and appending the next would put
 //! them out of order for good, since a log that knows nothing of a producer takes any sequence (KIP-360).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use klamm_protocol::record::{
     Batch, BatchBuilder, Compression, INFLATE_LIMIT_BYTES, ProducedRules, RecordsError,
@@ -16,10 +16,12 @@ use klamm_protocol::{ErrorCode, Str};
 use klamm_storage::LogKey;
 
 use crate::api::Caller;
-use crate::api::produce::{self, ProduceCall, Rejected};
+use crate::api::produce::{self, ProduceCall, ProducePartition, Rejected};
 use crate::config::{TopicCompression, TopicConfig};
+use crate::coordinator::transactions::{Enlist, Enlisted};
 use crate::job::Job;
 use crate::node::Node;
+use crate::transactions;
 use crate::{ConnectionId, LaneId};
 
 /// Produce requests of one connection that are not appended yet, oldest first.
@@ -68,7 +70,7 @@ pub(crate) fn prepare(
     let connection = caller.id.connection;
     let is_first = node.preparing.get(&connection).is_none_or(VecDeque::is_empty);
     let waits_for = match await_logs(node, &caller, &call) {
-        None => begin_job(node, &caller, &mut call),
+        None => begin_job(node, &caller, &mut call).or_else(|| verify(node, &caller, &mut call)),
         opening => opening,
     };
     if waits_for.is_none() && is_first {
@@ -107,6 +109,19 @@ fn await_logs(node: &mut Node, caller: &Caller, call: &ProduceCall) -> Option<u6
 }
 
 fn on_open(node: &mut Node, connection: ConnectionId, id: u64) {
+    with_queued(node, connection, id, |node, queued| {
+        let Queued { caller, call, .. } = queued;
+        begin_job(node, caller, call).or_else(|| verify(node, caller, call))
+    });
+}
+
+/// What a queued request waited for has come: `then` says what it waits for next.
+fn with_queued(
+    node: &mut Node,
+    connection: ConnectionId,
+    id: u64,
+    then: impl FnOnce(&mut Node, &mut Queued) -> Option<u64>,
+) {
     let Some(queue) = node.preparing.get_mut(&connection) else {
         return;
     };
@@ -116,7 +131,7 @@ fn on_open(node: &mut Node, connection: ConnectionId, id: u64) {
     let Some(mut queued) = queue.remove(at) else {
         return;
     };
-    queued.waits_for = begin_job(node, &queued.caller, &mut queued.call);
+    queued.waits_for = then(node, &mut queued);
     let queue = node.preparing.entry(connection).or_default();
     queue.insert(at, queued);
     commit_ready(node, connection);
@@ -133,11 +148,7 @@ fn begin_job(node: &mut Node, caller: &Caller, call: &mut ProduceCall) -> Option
 
 /// A job has prepared batches.
 pub(crate) fn on_prepared(node: &mut Node, connection: ConnectionId, job: u64, prepared: Vec<Prepared>) {
-    let Some(queue) = node.preparing.get_mut(&connection) else {
-        return;
-    };
-    if let Some(queued) = queue.iter_mut().find(|queued| queued.waits_for == Some(job)) {
-        queued.waits_for = None;
+    with_queued(node, connection, job, |node, queued| {
         for Prepared {
             topic,
             partition,
@@ -146,8 +157,141 @@ pub(crate) fn on_prepared(node: &mut Node, connection: ConnectionId, job: u64, p
         {
             queued.call.topics[topic].partitions[partition].batch = batch;
         }
+        verify(node, &queued.caller, &mut queued.call)
+    });
+}
+
+/// From this version of Produce on, a partition becomes part of the transaction by itself (KIP-890).
+const ADDED_SINCE: i16 = 12;
+
+/// From this version on, clients know TRANSACTION_ABORTABLE.
+const ABORTABLE_SINCE: i16 = 11;
+
+/// Whether a transactional batch in such a request has to belong to a transaction that its coordinator knows.
+pub(crate) fn is_verified(node: &Node, caller: &Caller) -> bool {
+    caller.version >= ADDED_SINCE || node.config.transactions.verify
+}
+
+/// Asks the coordinator about batches that begin a transaction in their partition: there has to be somebody who ends
+/// it (KIP-890). The last step, so that little can happen between the answer and the append.
+fn verify(node: &mut Node, caller: &Caller, call: &mut ProduceCall) -> Option<u64> {
+    let batches = call.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+    let transactional = |partition: &&mut ProducePartition| {
+        let batch = partition.batch.as_ref();
+        batch.is_ok_and(|batch| batch.header().is_transactional())
+    };
+    let mut producer = None;
+    let mut is_one = true;
+    for partition in batches.filter(transactional) {
+        if call.transactional_id.is_none() {
+            partition.batch = Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED.into());
+        } else if let Ok(batch) = &partition.batch {
+            let header = batch.header();
+            let this = (header.producer_id, header.producer_epoch);
+            is_one &= *producer.get_or_insert(this) == this;
+        }
     }
-    commit_ready(node, connection);
+    let (producer_id, producer_epoch) = producer?;
+    if !is_one {
+        refuse_all(call, ErrorCode::INVALID_PRODUCER_ID_MAPPING);
+        return None;
+    }
+    if !is_verified(node, caller) {
+        return None;
+    }
+    let partitions = beginning(node, caller, call);
+    if partitions.is_empty() {
+        return None;
+    }
+    let adds = caller.version >= ADDED_SINCE;
+    let request = Enlist {
+        transactional_id: call.transactional_id.clone().unwrap_or_default(),
+        producer_id,
+        producer_epoch,
+        partitions: partitions.clone(),
+        verify_only: !adds,
+        version: if adds { transactions::EPOCH_BUMP } else { 0 },
+    };
+    let (id, connection) = (node.next_job_id(), caller.id.connection);
+    transactions::enlist(node, &request, move |node, enlisted| {
+        with_queued(node, connection, id, |node, queued| {
+            refuse_unknown(node, queued, &partitions, enlisted);
+            None
+        });
+    });
+    Some(id)
+}
+
+/// The partitions in which batches of the request begin a transaction.
+fn beginning(node: &mut Node, caller: &Caller, call: &ProduceCall) -> BTreeMap<Str, BTreeSet<i32>> {
+    let mut partitions: BTreeMap<Str, BTreeSet<i32>> = BTreeMap::new();
+    let now_ms = node.now.unix_ms;
+    for topic in &call.topics {
+        let Ok(topic_id) = produce::resolve(node, caller, topic) else {
+            continue;
+        };
+        for ProducePartition { index, batch } in &topic.partitions {
+            let key = LogKey {
+                topic_id,
+                partition: *index,
+            };
+            let (Ok(online), Ok(batch)) = (node.partitions.online(&key), batch) else {
+                continue;
+            };
+            if batch.header().is_transactional() && online.begins_transaction(batch.header(), now_ms) {
+                partitions.entry(online.topic.clone()).or_default().insert(*index);
+            }
+        }
+    }
+    partitions
+}
+
+/// Takes out the batches that are in no transaction.
+fn refuse_unknown(
+    node: &Node,
+    queued: &mut Queued,
+    asked: &BTreeMap<Str, BTreeSet<i32>>,
+    enlisted: Enlisted,
+) {
+    let version = queued.caller.version;
+    let (refused, code) = match &enlisted.result {
+        Ok(missing) if version >= ABORTABLE_SINCE => (missing, ErrorCode::TRANSACTION_ABORTABLE),
+        Ok(missing) => (missing, ErrorCode::INVALID_TXN_STATE),
+        Err(ErrorCode::PRODUCER_FENCED) => (asked, ErrorCode::INVALID_PRODUCER_EPOCH),
+        // Clients send it again, as Kafka has them do: older ones do not know what else it could mean.
+        Err(ErrorCode::CONCURRENT_TRANSACTIONS) if version < ADDED_SINCE => {
+            (asked, ErrorCode::NOT_ENOUGH_REPLICAS)
+        }
+        Err(ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) => {
+            (asked, ErrorCode::NOT_ENOUGH_REPLICAS)
+        }
+        Err(code) => (asked, *code),
+    };
+    for topic in &mut queued.call.topics {
+        let Ok(topic_id) = produce::resolve(node, &queued.caller, topic) else {
+            continue;
+        };
+        let name = node.cluster.topic_by_id(topic_id).map(|topic| &topic.name);
+        let Some(indexes) = name.and_then(|name| refused.get(name)) else {
+            continue;
+        };
+        let partitions = topic.partitions.iter_mut();
+        for partition in partitions.filter(|partition| indexes.contains(&partition.index)) {
+            let is_transactional = partition
+                .batch
+                .as_ref()
+                .is_ok_and(|batch| batch.header().is_transactional());
+            if is_transactional {
+                partition.batch = Err(code.into());
+            }
+        }
+    }
+}
+
+fn refuse_all(call: &mut ProduceCall, code: ErrorCode) {
+    for partition in call.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        partition.batch = Err(code.into());
+    }
 }
 
 /// Appends what waits for nothing any more, in order.
@@ -262,6 +406,9 @@ fn recompress(batch: &Batch, codec: Compression, limit_bytes: usize) -> Result<B
     let header = batch.header();
     let mut builder = BatchBuilder::new(codec);
     builder.producer(header.producer_id, header.producer_epoch, header.base_sequence);
+    if header.is_transactional() {
+        builder.transactional();
+    }
     for record in batch.records(limit_bytes)? {
         let record = record?;
         let headers: Vec<(&str, Option<&[u8]>)> = record

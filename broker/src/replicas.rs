@@ -11,10 +11,10 @@ use klamm_protocol::ErrorCode;
 use klamm_protocol::ids::{BrokerId, TopicId};
 use klamm_storage::{LogConfig, LogKey, OpenError, OpenOptions};
 
-use crate::cluster::CONSUMER_OFFSETS;
 use crate::config::TopicConfig;
 use crate::disks::Points;
 use crate::groups;
+use crate::hosting;
 use crate::job::{Job, OpenLog, Opened, Trouble};
 use crate::node::{Effect, Node, Phase, Waiter};
 use crate::partition::Partition;
@@ -44,6 +44,9 @@ impl Node {
         if !deleted.is_empty() {
             let names: Vec<_> = deleted.iter().map(|topic| topic.name.clone()).collect();
             groups::topics_deleted(self, &names);
+            for name in &names {
+                hosting::topic_is_gone(self, name);
+            }
         }
         for topic in delta.created_topics() {
             self.host_topic(topic);
@@ -62,9 +65,7 @@ impl Node {
 
     /// Opens the partitions of a topic that belong here, and lets those that serve know who leads them.
     pub(crate) fn host_topic(&mut self, topic: &Topic) {
-        if *topic.name == *CONSUMER_OFFSETS && self.groups.topic_is(topic.id, topic.partitions.len()) {
-            groups::load_all(self, topic.id);
-        }
+        hosting::topic_is(self, &topic.name, topic.id, topic.partitions.len());
         let this = BrokerId(self.config.node_id);
         for (partition, index) in topic.partitions.iter().zip(0..) {
             if !partition.replicas.contains(&this) {
@@ -124,9 +125,7 @@ impl Node {
             now_ms: self.now.unix_ms,
         };
         self.partitions.insert(key, Slot::Opening(lane));
-        if self.groups.owns(key) {
-            groups::load(self, key);
-        }
+        hosting::on_log(self, key);
         let name = (topic.name.to_string(), key.partition);
         self.open_by_job(
             found.is_none(),
@@ -198,7 +197,7 @@ impl Node {
                     self.finish(waiter);
                 }
                 match &mut self.phase {
-                    Phase::Running if self.groups.owns(key) => groups::load(self, key),
+                    Phase::Running => hosting::on_log(self, key),
                     Phase::Closing(keys) => {
                         keys.insert(key);
                         self.close_log(key);
@@ -255,9 +254,7 @@ impl Node {
 
     /// A partition is not served here any more, nor are the groups in it.
     fn not_served(&mut self, key: LogKey) {
-        if self.groups.owns(key) {
-            self.groups.unload(key.partition);
-        }
+        hosting::not_served(self, key);
     }
 
     fn forget_topic(&mut self, topic: &Topic) {

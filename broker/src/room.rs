@@ -13,7 +13,7 @@ use std::io;
 use klamm_storage::LogKey;
 
 use crate::LaneId;
-use crate::groups;
+use crate::hosting;
 use crate::job::{Job, LookAfter, Reserve};
 use crate::node::Node;
 use crate::partitions::Slot;
@@ -74,10 +74,10 @@ impl Node {
             Room::Short { halves: 2 } | Room::Out => {}
             Room::Short { .. } => {
                 disk.room = Room::Out;
-                tracing::warn!(dir = %disk.path.display(), "the reserve runs out: groups are not served either");
+                tracing::warn!(dir = %disk.path.display(), "the reserve runs out: groups and transactions are not served either");
                 self.give_reserve(lane);
-                for key in self.group_partitions_in(lane) {
-                    self.groups.unload(key.partition);
+                for key in self.coordinated_in(lane) {
+                    hosting::not_served(self, key);
                 }
             }
         }
@@ -170,8 +170,8 @@ impl Node {
                     self.open_postponed(lane);
                 }
                 if before == Room::Out {
-                    for key in self.group_partitions_in(lane) {
-                        groups::load(self, key);
+                    for key in self.coordinated_in(lane) {
+                        hosting::on_log(self, key);
                     }
                 }
             }
@@ -196,18 +196,16 @@ impl Node {
                 continue;
             }
             self.partitions.insert(job.key, Slot::Opening(lane));
-            if self.groups.owns(job.key) {
-                groups::load(self, job.key);
-            }
+            hosting::on_log(self, job.key);
             self.open_by_job(true, job);
         }
     }
 
-    fn group_partitions_in(&self, lane: LaneId) -> Vec<LogKey> {
+    fn coordinated_in(&self, lane: LaneId) -> Vec<LogKey> {
         let in_lane = |slot: &Slot| matches!(slot, Slot::Online(partition) if partition.lane == lane);
         let partitions = self.partitions.iter();
         partitions
-            .filter(|(key, slot)| self.groups.owns(**key) && in_lane(slot))
+            .filter(|(key, slot)| hosting::is_coordinators(self, **key) && in_lane(slot))
             .map(|(key, _)| *key)
             .collect()
     }

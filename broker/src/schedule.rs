@@ -9,7 +9,7 @@ use klamm_storage::sys::is_no_room;
 use klamm_storage::{Compacted, LogKey};
 
 use crate::LaneId;
-use crate::groups;
+use crate::hosting;
 use crate::job::{CompactLog, Job};
 use crate::node::Node;
 use crate::partition::Partition;
@@ -90,7 +90,7 @@ impl Node {
             self.cluster.tick();
             self.register();
         }
-        groups::tick(self);
+        hosting::tick(self);
         while let Some(&(deadline_ms, key)) = self.schedule.flushes.first()
             && deadline_ms <= now_ms
         {

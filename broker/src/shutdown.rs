@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use klamm_storage::LogKey;
 
 use crate::api::fetch;
-use crate::groups;
+use crate::hosting;
 use crate::node::{Effect, Node, Phase};
 use crate::partitions::Slot;
 
@@ -21,7 +21,7 @@ impl Node {
         if !matches!(self.phase, Phase::Running) {
             return;
         }
-        groups::stop(self);
+        hosting::stop(self);
         for call in self.fetches.drain() {
             fetch::resume(self, call);
         }

@@ -29,6 +29,7 @@ use crate::random::Random;
 use crate::room::{NO_ROOM, Room};
 use crate::rules::Rules;
 use crate::schedule::Schedule;
+use crate::transactions::Transactions;
 use crate::waiting::{WaitForAll, WaitForBytes};
 use crate::{LaneId, Now};
 
@@ -179,6 +180,7 @@ impl Node {
         let mut node = Node {
             sessions: FetchSessions::new(config.fetch_session_slots),
             groups: Groups::new(&config, random.next()),
+            transactions: Transactions::new(&config),
             config: Arc::new(config),
             now: Now {
                 elapsed_ms: 0,
@@ -192,6 +194,7 @@ impl Node {
             fetches: WaitForBytes::new(),
             acks: WaitForAll::new(),
             reads: BTreeMap::new(),
+            aborted: BTreeMap::new(),
             lookups: BTreeMap::new(),
             measuring: BTreeMap::new(),
             producer_ids: Default::default(),

@@ -23,11 +23,13 @@ pub enum Bug {
     SkippedStart,
     /// Compaction takes the last record of a key too.
     LostKey,
+    /// A transaction counts as ended in a partition before its marker is written.
+    EarlyMarker,
 }
 
 impl Bug {
     /// Every bug, and what it is called on the command line.
-    pub const ALL: [(&'static str, Bug); 7] = [
+    pub const ALL: [(&'static str, Bug); 8] = [
         ("early-ack", Bug::EarlyAck),
         ("torn-batch", Bug::TornBatch),
         ("lost-sequence", Bug::LostSequence),
@@ -35,6 +37,7 @@ impl Bug {
         ("early-publish", Bug::EarlyPublish),
         ("skipped-start", Bug::SkippedStart),
         ("lost-key", Bug::LostKey),
+        ("early-marker", Bug::EarlyMarker),
     ];
 
     /// Whether this thread's broker has this bug.

@@ -34,6 +34,8 @@ pub struct CompactJob {
     pub(crate) fs: Arc<dyn Fs>,
     /// From the beginning of the log on, all of them complete and below what may be compacted.
     pub(crate) segments: Vec<Extent>,
+    /// All segments that name aborted transactions: the marker may lie far behind the records.
+    pub(crate) aborted_in: Vec<Extent>,
     /// Where the part begins that no compaction has seen.
     pub(crate) first_dirty: i64,
     /// The offset behind the last segment.
@@ -99,7 +101,7 @@ impl CompactJob {
 
     fn aborted(&self) -> io::Result<Vec<Aborted>> {
         let mut aborted = Vec::new();
-        for extent in &self.segments {
+        for extent in &self.aborted_in {
             match extent.segment.txn_index.open(&*self.fs, Mode::Read) {
                 Ok(file) => transactions::read_all(&*file, &mut aborted)?,
                 Err(error) => segment::absent_is_fine(Err(error))?,

@@ -30,8 +30,8 @@ pub use epochs::LeaderEpochs;
 pub use files::OpenFiles;
 pub use lane::{LaneDone, LaneError, LaneJob};
 pub use log::{
-    AppendError, Appended, Extents, Found, Log, LogConfig, Lookup, LookupJob, OpenOptions, Progress, Read,
-    ReadError, ReadJob,
+    AbortedJob, AppendError, Appended, Extents, Found, Log, LogConfig, Lookup, LookupJob, OpenOptions,
+    Progress, Read, ReadError, ReadJob,
 };
 pub use producers::{ProducerCheck, ProducerError, ProducerState};
 pub use recovery::OpenError;

@@ -151,6 +151,17 @@ impl Producer {
         self.seen().last().map_or(NO_SEQUENCE, |seen| seen.last_sequence)
     }
 
+    fn state(&self, producer_id: i64) -> ProducerState {
+        ProducerState {
+            producer_id,
+            producer_epoch: self.epoch,
+            last_sequence: self.last_sequence(),
+            last_timestamp_ms: self.last_timestamp_ms,
+            coordinator_epoch: self.coordinator_epoch,
+            transaction_start: self.transaction_start,
+        }
+    }
+
     fn enter_epoch(&mut self, epoch: i16) {
         if self.epoch != epoch {
             self.epoch = epoch;
@@ -214,14 +225,7 @@ pub(crate) struct Producers {
 impl Producers {
     /// Every producer, by id.
     pub(crate) fn iter(&self) -> impl Iterator<Item = ProducerState> {
-        self.entries.iter().map(|(id, producer)| ProducerState {
-            producer_id: *id,
-            producer_epoch: producer.epoch,
-            last_sequence: producer.last_sequence(),
-            last_timestamp_ms: producer.last_timestamp_ms,
-            coordinator_epoch: producer.coordinator_epoch,
-            transaction_start: producer.transaction_start,
-        })
+        self.entries.iter().map(|(id, producer)| producer.state(*id))
     }
 
     /// The offset of each producer's last data record, as far as it is known.
@@ -283,19 +287,41 @@ impl Producers {
         Ok(ProducerCheck::New)
     }
 
-    /// Whether a transaction marker may be appended (Kafka: `ProducerAppendInfo.checkCoordinatorEpoch`).
-    pub(crate) fn check_marker(&self, producer_id: i64, coordinator_epoch: i32) -> Result<(), ProducerError> {
-        let current = self
-            .entries
-            .get(&producer_id)
-            .map_or(-1, |known| known.coordinator_epoch);
-        if current > coordinator_epoch {
+    /// Whether a transaction marker may be appended (Kafka: `ProducerAppendInfo.appendEndTxnMarker`).
+    ///
+    /// With `epoch_bumped` every transaction has an epoch of its own, below that of its marker (KIP-890): a marker
+    /// that comes late must not end the transaction that follows (KIP-1228).
+    pub(crate) fn check_marker(
+        &self,
+        producer_id: i64,
+        producer_epoch: i16,
+        coordinator_epoch: i32,
+        epoch_bumped: bool,
+    ) -> Result<(), ProducerError> {
+        let Some(known) = self.entries.get(&producer_id) else {
+            return Ok(());
+        };
+        let is_late = producer_epoch < known.epoch
+            || (epoch_bumped && producer_epoch == known.epoch && known.transaction_start.is_some());
+        if is_late {
+            return Err(ProducerError::InvalidEpoch {
+                current: known.epoch,
+                got: producer_epoch,
+            });
+        }
+        if known.coordinator_epoch > coordinator_epoch {
             return Err(ProducerError::CoordinatorFenced {
-                current,
+                current: known.coordinator_epoch,
                 got: coordinator_epoch,
             });
         }
         Ok(())
+    }
+
+    /// What is known of one producer.
+    pub(crate) fn get(&self, producer_id: i64) -> Option<ProducerState> {
+        let producer = self.entries.get(&producer_id)?;
+        Some(producer.state(producer_id))
     }
 
     /// The producer that a batch will change, as it is now.
@@ -585,7 +611,8 @@ mod tests {
         );
         assert_eq!(ended.last_stable_offset, 11);
         assert_eq!(producers.first_unstable_offset(), Some(10));
-        assert!(producers.check_marker(1, 4).is_err() && producers.check_marker(1, 5).is_ok());
+        assert!(producers.check_marker(1, 0, 4, false).is_err());
+        assert!(producers.check_marker(1, 0, 5, false).is_ok());
         let mut undone = producers.clone();
         undone.undo([undo].into_iter(), 12);
         assert_eq!(undone, before);
@@ -593,6 +620,23 @@ mod tests {
         assert_eq!(producers.first_unstable_offset(), Some(10));
         producers.replicated(13);
         assert_eq!(producers.first_unstable_offset(), Some(11));
+    }
+
+    #[test]
+    fn a_marker_that_comes_late_does_not_end_the_next_transaction() {
+        let mut producers = Producers::default();
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.producer(1, 4, 0).transactional().append(1, None, None);
+        producers.appended(builder.finish().header(), None);
+        // The transaction before had epoch 3, and its marker epoch 4.
+        assert!(producers.check_marker(1, 4, 0, true).is_err());
+        assert!(producers.check_marker(1, 3, 0, false).is_err());
+        assert!(producers.check_marker(1, 5, 0, true).is_ok());
+        // Without a bump of the epoch it cannot be told.
+        assert!(producers.check_marker(1, 4, 0, false).is_ok());
+        let marker = end_transaction(2, 1, 5, true, 0);
+        producers.appended(marker.header(), ControlRecord::of(&marker).ok());
+        assert!(producers.check_marker(1, 5, 0, true).is_ok(), "the same again");
     }
 
     #[test]

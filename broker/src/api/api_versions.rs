@@ -7,6 +7,10 @@ use klamm_protocol::messages::api_versions::{
 use klamm_protocol::{ErrorCode, Str};
 
 use crate::router::SERVED;
+use crate::transactions::EPOCH_BUMP;
+
+/// The feature whose level tells clients how transactions end (KIP-890): from 2 on, each has an epoch of its own.
+const TRANSACTION_VERSION: &str = "transaction.version";
 
 const API_VERSIONS: i16 = 18;
 
@@ -21,7 +25,11 @@ pub(crate) struct Feature {
 }
 
 /// Features that this broker knows. Clients take transactions of KIP-890 from one, so none is told that is not there.
-pub(crate) const FEATURES: &[Feature] = &[];
+pub(crate) const FEATURES: &[Feature] = &[Feature {
+    name: TRANSACTION_VERSION,
+    min: 0,
+    max: EPOCH_BUMP,
+}];
 
 /// No feature changes its level once the cluster has been formed.
 const FINALIZED_EPOCH: i64 = 0;

@@ -6,16 +6,17 @@
 //! What is not in memory is read by a job on a blocking thread; the answer waits for it.
 
 use klamm_protocol::messages::fetch::{
-    EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData,
+    self, EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch,
+    PartitionData,
 };
 use klamm_protocol::{ErrorCode, Records, Str, Uuid, ids::TopicId};
-use klamm_storage::{Extents, LogKey, Read, ReadJob};
+use klamm_storage::{AbortedJob, AbortedTransaction, Extents, LogKey, Read, ReadJob};
 
 use crate::LaneId;
 use crate::api::Caller;
 use crate::config::TopicCompression;
 use crate::fetch_session::{Asked, Context, Told, TopicRef, Wanted};
-use crate::job::{Job, ReadFailure};
+use crate::job::{FindAborted, Job, ReadFailure};
 use crate::node::Node;
 use crate::partition::Partition;
 use crate::router::Response;
@@ -54,6 +55,11 @@ struct Outcome {
     log_start_offset: i64,
     diverging: Option<(i32, i64)>,
     records: Records,
+    /// The offset behind the records.
+    next_offset: i64,
+    /// Finds the aborted transactions among them.
+    aborted_job: Option<AbortedJob>,
+    aborted: Vec<AbortedTransaction>,
 }
 
 /// Handles a request.
@@ -151,7 +157,7 @@ fn read(node: &mut Node, call: FetchCall) {
                         Some(Read::Ready(extents)) => {
                             any |= !extents.records.is_empty();
                             budget = budget.saturating_sub(extents.records.len());
-                            outcome.records = extents.records;
+                            outcome.take(extents);
                         }
                         Some(Read::Job(job)) => {
                             any = true;
@@ -186,7 +192,7 @@ fn on_read(
     for (&place, result) in places.iter().zip(results) {
         let outcome = &mut outcomes[place];
         match result {
-            Ok(extents) => outcome.records = extents.records,
+            Ok(extents) => outcome.take(extents),
             // The log has changed meanwhile. No records are no lie, and the client asks again.
             Err(ReadFailure::Gone) => {}
             Err(ReadFailure::Disk) => {
@@ -250,8 +256,8 @@ fn begin(
         high_watermark: partition.high_watermark(),
         last_stable_offset: partition.last_stable_offset(),
         log_start_offset: partition.log.log_start_offset(),
-        diverging: None,
-        records: Records::default(),
+        aborted_job: None,
+        ..Outcome::failed(None, ErrorCode::NONE)
     };
     if wanted.last_fetched_epoch >= 0 {
         let (epoch, end_offset) = partition
@@ -269,6 +275,11 @@ fn begin(
         partition.high_watermark()
     };
     let read = partition.read(wanted.offset, bound, limit, at_least_one)?;
+    if call.read_committed {
+        let job = partition.log.aborted_transactions(wanted.offset, bound);
+        // Made along with the read: what is deleted meanwhile is missed by the job, and not passed over.
+        outcome.aborted_job = job.ok().filter(|job| !job.is_empty());
+    }
     Ok((outcome, Some(read)))
 }
 
@@ -295,7 +306,50 @@ fn conclude(node: &mut Node, call: FetchCall, outcomes: Vec<Outcome>) {
     node.fetches.park(call, keys, missing, patience);
 }
 
-fn answer(node: &mut Node, call: FetchCall, outcomes: Vec<Outcome>) {
+/// Answers, once it is known what a reader of committed records has to leave out.
+fn answer(node: &mut Node, call: FetchCall, mut outcomes: Vec<Outcome>) {
+    let (mut jobs, mut places) = (Vec::new(), Vec::new());
+    let mut lane = LaneId::METADATA;
+    for (place, outcome) in outcomes.iter_mut().enumerate() {
+        let job = outcome.aborted_job.take();
+        if let Some(job) = job.filter(|_| !outcome.records.is_empty()) {
+            let partition = outcome.key.and_then(|key| node.partitions.get_online(&key).ok());
+            lane = partition.map_or(lane, |partition| partition.lane);
+            jobs.push(job);
+            places.push(place);
+        }
+    }
+    if jobs.is_empty() {
+        return answer_now(node, call, outcomes);
+    }
+    let id = node.next_job_id();
+    node.aborted.insert(
+        id,
+        Box::new(move |node, results| {
+            for (place, result) in places.into_iter().zip(results) {
+                let outcome = &mut outcomes[place];
+                match result {
+                    Ok(found) => {
+                        let next_offset = outcome.next_offset;
+                        let within = found
+                            .into_iter()
+                            .filter(|aborted| aborted.first_offset < next_offset);
+                        outcome.aborted = within.collect();
+                    }
+                    // The log has changed meanwhile: the client asks again.
+                    Err(ReadFailure::Gone) => outcome.records = Records::default(),
+                    Err(ReadFailure::Disk) => {
+                        *outcome = Outcome::failed(outcome.key, ErrorCode::KAFKA_STORAGE_ERROR);
+                    }
+                }
+            }
+            answer_now(node, call, outcomes);
+        }),
+    );
+    node.push_job(Job::FindAborted(FindAborted { id, lane, jobs }));
+}
+
+fn answer_now(node: &mut Node, call: FetchCall, outcomes: Vec<Outcome>) {
     let told: Vec<(TopicRef, i32, Told)> = call
         .wanted
         .iter()
@@ -365,7 +419,15 @@ impl Outcome {
             log_start_offset: -1,
             diverging: None,
             records: Records::default(),
+            next_offset: -1,
+            aborted_job: None,
+            aborted: Vec::new(),
         }
+    }
+
+    fn take(&mut self, extents: Extents) {
+        self.next_offset = extents.next_offset;
+        self.records = extents.records;
     }
 
     fn told(&self) -> Told {
@@ -379,6 +441,11 @@ impl Outcome {
     }
 
     fn into_data(self, node: &Node, partition: i32, call: &FetchCall) -> PartitionData {
+        let aborted = self.aborted.iter().map(|aborted| fetch::AbortedTransaction {
+            producer_id: aborted.producer_id,
+            first_offset: aborted.first_offset,
+        });
+        let aborted = aborted.collect();
         let mut data = PartitionData {
             partition_index: partition,
             error_code: self.error,
@@ -386,7 +453,7 @@ impl Outcome {
             last_stable_offset: self.last_stable_offset,
             log_start_offset: self.log_start_offset,
             // Null says that nobody asked; an empty list that nothing below the bound was aborted.
-            aborted_transactions: call.read_committed.then(Vec::new),
+            aborted_transactions: call.read_committed.then_some(aborted),
             preferred_read_replica: -1,
             // Never null, also with an error: librdkafka takes null for a broken answer.
             records: Some(self.records),

@@ -1,4 +1,5 @@
-//! FindCoordinator (key 10): which broker keeps a group. Asking creates `__consumer_offsets` if it is missing.
+//! FindCoordinator (key 10): which broker keeps a group or a transactional id. Asking creates the topic that they lie
+//! in if it is missing.
 
 use klamm_protocol::messages::find_coordinator::{
     Coordinator, FindCoordinatorRequest, FindCoordinatorResponse,
@@ -7,12 +8,13 @@ use klamm_protocol::{ErrorCode, Str};
 
 use crate::api::Caller;
 use crate::api::metadata::auto_create;
-use crate::cluster::CONSUMER_OFFSETS;
-use crate::coordinator::partition_of_group;
+use crate::cluster::{CONSUMER_OFFSETS, TRANSACTION_STATE};
+use crate::coordinator::partition_of_key;
 use crate::node::Node;
 
-/// What a key names (Kafka: `FindCoordinatorRequest.CoordinatorType`); transactions are 1, share groups 2.
+/// What a key names (Kafka: `FindCoordinatorRequest.CoordinatorType`); share groups are 2.
 const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 
 /// From this version on, one request asks for several.
 const BATCHED_SINCE: i16 = 4;
@@ -47,15 +49,19 @@ fn find(node: &mut Node, caller: &Caller, key_type: i8, key: Str) -> Coordinator
         error_message: Some(message.into()),
         ..Coordinator::default()
     };
-    if key_type != GROUP {
-        return refused(
-            key,
-            ErrorCode::INVALID_REQUEST,
-            "this broker coordinates groups and nothing else",
-        );
-    }
-    let Some(topic) = node.cluster.topic_by_name(CONSUMER_OFFSETS) else {
-        auto_create(node, &CONSUMER_OFFSETS.into());
+    let topic_name = match key_type {
+        GROUP => CONSUMER_OFFSETS,
+        TRANSACTION => TRANSACTION_STATE,
+        _ => {
+            return refused(
+                key,
+                ErrorCode::INVALID_REQUEST,
+                "this broker coordinates groups and transactions and nothing else",
+            );
+        }
+    };
+    let Some(topic) = node.cluster.topic_by_name(topic_name) else {
+        auto_create(node, &topic_name.into());
         return refused(
             key,
             ErrorCode::COORDINATOR_NOT_AVAILABLE,
@@ -63,7 +69,7 @@ fn find(node: &mut Node, caller: &Caller, key_type: i8, key: Str) -> Coordinator
         );
     };
     let count = i32::try_from(topic.partitions.len()).expect("partitions are counted in 32 bits");
-    let leader = node.cluster.leader_of(topic.id, partition_of_group(&key, count));
+    let leader = node.cluster.leader_of(topic.id, partition_of_key(&key, count));
     let reachable = leader.and_then(|(leader, _)| {
         node.reachable_brokers(caller.id.connection)
             .find(|(id, ..)| *id == leader.0)

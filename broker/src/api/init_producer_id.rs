@@ -1,6 +1,5 @@
-//! InitProducerId (key 22): ids for idempotent producers, handed out from blocks that the controller allocates.
-//!
-//! Transactions are not served: a transactional id is refused with a code that its client takes as final.
+//! InitProducerId (key 22): ids for idempotent producers, handed out from blocks that the controller allocates. For a
+//! transactional id the transaction coordinator decides.
 
 use std::collections::VecDeque;
 
@@ -10,7 +9,9 @@ use klamm_protocol::ids::BrokerId;
 use klamm_protocol::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 
 use crate::api::{Caller, refusal};
+use crate::coordinator::transactions::{ProducerIdSource, TransactionRequest, no_producer_id};
 use crate::node::Node;
+use crate::transactions;
 
 /// How long the controller may take for a block of ids.
 const TIMEOUT_MS: u64 = 30_000;
@@ -23,25 +24,50 @@ const MAX_WAITING: usize = 10_000;
 pub(crate) struct ProducerIds {
     next: i64,
     end: i64,
-    waiting: VecDeque<Caller>,
+    /// What waits for a block: it goes on also where there is none.
+    waiting: VecDeque<Then>,
+}
+
+type Then = Box<dyn FnOnce(&mut Node) + Send>;
+
+impl ProducerIdSource for ProducerIds {
+    fn take(&mut self) -> Option<i64> {
+        let id = self.next;
+        (id < self.end).then(|| {
+            self.next += 1;
+            id
+        })
+    }
 }
 
 /// Handles a request.
 pub(crate) fn handle(node: &mut Node, caller: Caller, request: InitProducerIdRequest) {
-    if let Some(id) = &request.transactional_id {
-        // Kafka: an empty id is invalid; for the rest, clients end with "unexpected error".
-        tracing::debug!(transactional_id = %&**id, "transactions are not served");
-        return refuse(node, &caller, ErrorCode::INVALID_REQUEST);
+    if request.transactional_id.is_some() {
+        let request = TransactionRequest::InitProducerId(request);
+        return transactions::request(node, caller, request);
     }
     // A client that names its id wants it with a higher epoch. Without transactions a new id serves as well.
-    if node.producer_ids.next < node.producer_ids.end {
-        return hand_out(node, &caller);
+    with_ids(node, move |node| {
+        let response = match node.producer_ids.take() {
+            Some(producer_id) => InitProducerIdResponse {
+                producer_id,
+                producer_epoch: 0,
+                ..InitProducerIdResponse::default()
+            },
+            None => no_producer_id(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+        };
+        node.answer(&caller, response);
+    });
+}
+
+/// Goes on when there are producer ids, or when there will not be any soon.
+pub(crate) fn with_ids(node: &mut Node, then: impl FnOnce(&mut Node) + Send + 'static) {
+    let ids = &mut node.producer_ids;
+    if ids.next < ids.end || ids.waiting.len() >= MAX_WAITING {
+        return then(node);
     }
-    if node.producer_ids.waiting.len() >= MAX_WAITING {
-        return refuse(node, &caller, ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
-    }
-    node.producer_ids.waiting.push_back(caller);
-    if node.producer_ids.waiting.len() == 1 {
+    ids.waiting.push_back(Box::new(then));
+    if ids.waiting.len() == 1 {
         allocate(node);
     }
 }
@@ -61,8 +87,8 @@ fn allocate(node: &mut Node) {
         other => {
             let refusal = refusal(other);
             tracing::warn!(code = ?refusal.code, "no producer ids");
-            for caller in std::mem::take(&mut node.producer_ids.waiting) {
-                refuse(node, &caller, ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+            for then in std::mem::take(&mut node.producer_ids.waiting) {
+                then(node);
             }
         }
     });
@@ -70,32 +96,12 @@ fn allocate(node: &mut Node) {
 
 fn serve_waiting(node: &mut Node) {
     while node.producer_ids.next < node.producer_ids.end {
-        let Some(caller) = node.producer_ids.waiting.pop_front() else {
+        let Some(then) = node.producer_ids.waiting.pop_front() else {
             return;
         };
-        hand_out(node, &caller);
+        then(node);
     }
     if !node.producer_ids.waiting.is_empty() {
         allocate(node);
     }
-}
-
-fn hand_out(node: &mut Node, caller: &Caller) {
-    let producer_id = node.producer_ids.next;
-    node.producer_ids.next += 1;
-    let response = InitProducerIdResponse {
-        producer_id,
-        producer_epoch: 0,
-        ..InitProducerIdResponse::default()
-    };
-    node.answer(caller, response);
-}
-
-fn refuse(node: &mut Node, caller: &Caller, error_code: ErrorCode) {
-    let response = InitProducerIdResponse {
-        error_code,
-        producer_epoch: -1,
-        ..InitProducerIdResponse::default()
-    };
-    node.answer(caller, response);
 }

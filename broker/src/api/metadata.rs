@@ -15,7 +15,7 @@ use klamm_protocol::{ErrorCode, Str};
 use klamm_storage::LogKey;
 
 use crate::api::{Caller, refusal};
-use crate::cluster::{CONSUMER_OFFSETS, is_internal};
+use crate::cluster::{CONSUMER_OFFSETS, TRANSACTION_STATE, is_internal};
 use crate::node::Node;
 use crate::partitions::Slot;
 
@@ -206,6 +206,8 @@ pub(crate) fn auto_create(node: &mut Node, name: &Str) {
     node.creating.insert(name.clone());
     let topic = if *name == *CONSUMER_OFFSETS {
         offsets_topic(node)
+    } else if *name == *TRANSACTION_STATE {
+        transactions_topic(node)
     } else {
         NewTopic {
             name: name.clone(),
@@ -233,30 +235,64 @@ pub(crate) fn auto_create(node: &mut Node, name: &Str) {
     });
 }
 
-/// Kafka: `GroupCoordinatorService.groupMetadataTopicConfigs`. Where there are fewer brokers than replicas are
-/// asked for, there are as many replicas as brokers: a broker alone has to serve groups as well.
+/// Kafka: `GroupCoordinatorService.groupMetadataTopicConfigs`.
 fn offsets_topic(node: &Node) -> NewTopic {
     let offsets = &node.config.offsets;
-    let brokers = node
-        .cluster
-        .image()
-        .brokers()
-        .filter(|broker| !broker.fenced)
-        .count();
-    let brokers = i16::try_from(brokers).unwrap_or(i16::MAX);
     let segment_bytes = offsets.topic_segment_bytes.to_string();
     let configs = [
         ("cleanup.policy", "compact"),
         ("compression.type", "producer"),
         ("segment.bytes", segment_bytes.as_str()),
     ];
+    internal_topic(
+        node,
+        CONSUMER_OFFSETS,
+        offsets.topic_num_partitions,
+        offsets.topic_replication_factor,
+        &configs,
+    )
+}
+
+/// Kafka: `TransactionCoordinator.transactionStateTopicConfigs`.
+fn transactions_topic(node: &Node) -> NewTopic {
+    let transactions = &node.config.transactions;
+    let segment_bytes = transactions.topic_segment_bytes.to_string();
+    let min_isr = transactions.topic_min_isr.to_string();
+    let configs = [
+        ("cleanup.policy", "compact"),
+        ("compression.type", "uncompressed"),
+        ("min.insync.replicas", min_isr.as_str()),
+        ("segment.bytes", segment_bytes.as_str()),
+        ("unclean.leader.election.enable", "false"),
+    ];
+    internal_topic(
+        node,
+        TRANSACTION_STATE,
+        transactions.topic_num_partitions,
+        transactions.topic_replication_factor,
+        &configs,
+    )
+}
+
+/// Where there are fewer brokers than replicas are asked for, there are as many replicas as brokers: a broker alone
+/// has to serve groups as well.
+fn internal_topic(
+    node: &Node,
+    name: &'static str,
+    partitions: i32,
+    replication_factor: i16,
+    configs: &[(&str, &str)],
+) -> NewTopic {
+    let brokers = node.cluster.image().brokers().filter(|broker| !broker.fenced);
+    let brokers = i16::try_from(brokers.count()).unwrap_or(i16::MAX);
+    let configs = configs.iter();
     NewTopic {
-        name: CONSUMER_OFFSETS.into(),
-        partitions: offsets.topic_num_partitions,
-        replication_factor: offsets.topic_replication_factor.min(brokers).max(1),
+        name: name.into(),
+        partitions,
+        replication_factor: replication_factor.min(brokers).max(1),
         configs: configs
-            .map(|(name, value)| (name.into(), Some(value.into())))
-            .into(),
+            .map(|(name, value)| ((*name).into(), Some((*value).into())))
+            .collect(),
         ..NewTopic::default()
     }
 }

@@ -36,9 +36,12 @@ use klamm_protocol::{ErrorCode, Str};
 
 use crate::RequestId;
 use crate::coordinator::GroupRequest;
+use crate::coordinator::transactions::TransactionRequest;
 use crate::groups;
+use crate::markers;
 use crate::node::Node;
 use crate::router::{Inbound, Request};
+use crate::transactions;
 
 /// Who asks, and how: what it takes to answer.
 #[derive(Clone, Debug)]
@@ -88,6 +91,17 @@ pub(crate) fn dispatch(node: &mut Node, id: RequestId, inbound: Inbound) {
         Request::DescribeAcls(_) => node.answer(&caller, acls::describe()),
         Request::CreateAcls(request) => node.answer(&caller, acls::create(&request)),
         Request::DeleteAcls(request) => node.answer(&caller, acls::delete(&request)),
+        Request::AddPartitionsToTxn(request) => transactions::add_partitions(node, caller, request),
+        Request::AddOffsetsToTxn(request) => transactions::add_offsets(node, caller, request),
+        Request::EndTxn(request) => transactions::request(node, caller, TransactionRequest::EndTxn(request)),
+        Request::WriteTxnMarkers(request) => markers::handle(node, caller, request),
+        Request::TxnOffsetCommit(request) => transactions::commit_offsets(node, caller, request),
+        Request::DescribeTransactions(request) => {
+            transactions::request(node, caller, TransactionRequest::Describe(request));
+        }
+        Request::ListTransactions(request) => {
+            transactions::request(node, caller, TransactionRequest::List(request));
+        }
         Request::DescribeConfigs(request) => describe_configs::handle(node, caller, request),
         Request::AlterConfigs(request) => alter_configs::replace(node, caller, request),
         Request::AlterReplicaLogDirs(request) => alter_replica_log_dirs::handle(node, caller, request),

@@ -179,10 +179,6 @@ fn read_batch(bytes: Bytes, frame_bytes: usize, version: i16) -> Result<Batch, R
     };
     let mut batch = Batch::parse_produced(bytes)?;
     batch.validate_produced(&rules)?;
-    if batch.header().is_transactional() {
-        // Nobody could end the transaction, and readers would wait for that for ever.
-        return Err(ErrorCode::INVALID_TXN_STATE.into());
-    }
     // The log keeps batches in memory for its readers: a small one must not keep a large frame there.
     Ok(if batch.size() < frame_bytes / 2 {
         batch.detached()
@@ -228,6 +224,7 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, call: ProduceCall) {
 /// Assigns offsets and appends, and answers when all is acknowledged.
 pub(crate) fn commit(node: &mut Node, caller: Caller, call: ProduceCall) {
     let acks_valid = matches!(call.acks, -1..=1);
+    let verified = preparation::is_verified(node, &caller);
     let mut response = ProduceResponse::default();
     let mut places = Vec::new();
     let mut conditions = Vec::new();
@@ -245,7 +242,7 @@ pub(crate) fn commit(node: &mut Node, caller: Caller, call: ProduceCall) {
                     topic_id,
                     partition: partition.index,
                 };
-                append(node, key, partition.batch?, call.acks).map(|appended| (key, appended))
+                append(node, key, partition.batch?, call.acks, verified).map(|appended| (key, appended))
             });
             answers.push(match appended {
                 Ok((
@@ -334,7 +331,7 @@ struct Done {
     acknowledged_at: Option<i64>,
 }
 
-fn append(node: &mut Node, key: LogKey, batch: Batch, acks: i16) -> Result<Done, Rejected> {
+fn append(node: &mut Node, key: LogKey, batch: Batch, acks: i16, verified: bool) -> Result<Done, Rejected> {
     let Now { elapsed_ms, unix_ms } = node.now;
     let partition = node.partitions.online(&key).map_err(|absent| absent.code())?;
     let disk = node.disks.iter().find(|disk| disk.lane == partition.lane);
@@ -344,7 +341,7 @@ fn append(node: &mut Node, key: LogKey, batch: Batch, acks: i16) -> Result<Done,
     if acks == -1 && partition.in_sync_replicas < partition.in_sync_replicas_min() {
         return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());
     }
-    let appended = partition.append_produced(batch, unix_ms, node.out.lane(partition.lane))?;
+    let appended = partition.append_produced(batch, verified, unix_ms, node.out.lane(partition.lane))?;
     node.schedule.appended(key, partition, elapsed_ms);
     let high_watermark = partition.high_watermark();
     let is_acknowledged = appended.last_offset < high_watermark || Bug::EarlyAck.is_on();

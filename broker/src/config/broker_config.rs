@@ -52,6 +52,8 @@ pub struct BrokerConfig {
     pub group: GroupConfig,
     /// Committed offsets.
     pub offsets: OffsetsConfig,
+    /// Transactions.
+    pub transactions: TransactionConfig,
 }
 
 /// Sockets and the memory of requests.
@@ -114,6 +116,29 @@ pub struct OffsetsConfig {
     pub topic_segment_bytes: u32,
 }
 
+/// Transactions and the topic they lie in.
+#[derive(Clone, Debug)]
+pub struct TransactionConfig {
+    /// Longest timeout of a transaction.
+    pub max_timeout_ms: i32,
+    /// How often transactions are looked for that took too long.
+    pub time_out_interval_ms: u64,
+    /// How long an unused transactional id is remembered.
+    pub id_expiration_ms: i64,
+    /// How often such ids are looked for.
+    pub expire_interval_ms: u64,
+    /// Whether a batch has to belong to a transaction that its coordinator knows.
+    pub verify: bool,
+    /// Partitions of `__transaction_state`.
+    pub topic_num_partitions: i32,
+    /// Replicas of `__transaction_state`.
+    pub topic_replication_factor: i16,
+    /// Least replicas in sync of `__transaction_state`.
+    pub topic_min_isr: i32,
+    /// Segment size of `__transaction_state`.
+    pub topic_segment_bytes: u32,
+}
+
 /// Memory of requests where `queued.max.request.bytes` is -1.
 const QUEUED_MAX_REQUEST_BYTES: usize = 32 << 20;
 
@@ -156,6 +181,7 @@ impl BrokerConfig {
             topic_defaults: TopicConfig::resolve(&values, &BTreeMap::new()),
             group: group(&values),
             offsets: offsets(&values),
+            transactions: transactions(&values),
             values,
         })
     }
@@ -188,6 +214,7 @@ impl BrokerConfig {
             auto_create_topics: self.auto_create_topics,
             producer_id_expiration_ms: values.span("producer.id.expiration.ms"),
             topic_defaults: TopicConfig::resolve(&values, &BTreeMap::new()),
+            transactions: transactions(&values),
             values,
             ..self.clone()
         }
@@ -288,6 +315,21 @@ fn offsets(values: &Values) -> OffsetsConfig {
         topic_num_partitions: values.int("offsets.topic.num.partitions"),
         topic_replication_factor: short(values, "offsets.topic.replication.factor"),
         topic_segment_bytes: u32::try_from(values.int("offsets.topic.segment.bytes")).unwrap_or(u32::MAX),
+    }
+}
+
+fn transactions(values: &Values) -> TransactionConfig {
+    TransactionConfig {
+        max_timeout_ms: values.int("transaction.max.timeout.ms"),
+        time_out_interval_ms: values.span("transaction.abort.timed.out.transaction.cleanup.interval.ms"),
+        id_expiration_ms: i64::from(values.int("transactional.id.expiration.ms")),
+        expire_interval_ms: values.span("transaction.remove.expired.transaction.cleanup.interval.ms"),
+        verify: values.boolean("transaction.partition.verification.enable"),
+        topic_num_partitions: values.int("transaction.state.log.num.partitions"),
+        topic_replication_factor: short(values, "transaction.state.log.replication.factor"),
+        topic_min_isr: values.int("transaction.state.log.min.isr"),
+        topic_segment_bytes: u32::try_from(values.int("transaction.state.log.segment.bytes"))
+            .unwrap_or(u32::MAX),
     }
 }
 

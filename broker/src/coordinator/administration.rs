@@ -8,7 +8,7 @@ use klamm_protocol::{ErrorCode, Str};
 use super::group::{Group, State};
 use super::interface::{Call, Part, Reply};
 use super::records;
-use super::shard::Shard;
+use super::shard::GroupShard;
 use super::timers::Timer;
 
 /// What a group is called that is not there.
@@ -21,9 +21,9 @@ const FIRST_VERSION_WITH_GROUP_NOT_FOUND: i16 = 6;
 /// an authorizer everybody may.
 const ALL_GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
-impl Shard {
+impl GroupShard {
     /// DescribeGroups, as far as one group is concerned.
-    pub fn describe(&mut self, call: &Call, slot: usize, group_id: Str, with_operations: bool) {
+    pub(super) fn describe(&mut self, call: &Call, slot: usize, group_id: Str, with_operations: bool) {
         let (groups, cx, _) = self.parts(call.now);
         let mut described = match groups.get(&group_id) {
             Some(group) => group.describe(),
@@ -37,7 +37,7 @@ impl Shard {
     }
 
     /// ListGroups, as far as this shard is concerned.
-    pub fn list(&mut self, call: &Call, slot: usize, request: &ListGroupsRequest) {
+    pub(super) fn list(&mut self, call: &Call, slot: usize, request: &ListGroupsRequest) {
         let admits = |filter: &[Str], value: &str| {
             filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
         };
@@ -58,7 +58,7 @@ impl Shard {
     }
 
     /// DeleteGroups, as far as one group is concerned: takes it out with all its offsets.
-    pub fn delete(&mut self, call: &Call, slot: usize, group_id: Str) {
+    pub(super) fn delete(&mut self, call: &Call, slot: usize, group_id: Str) {
         let (groups, mut cx, _) = self.parts(call.now);
         let error_code = match groups.get(&group_id).map(|group| group.state) {
             None => ErrorCode::GROUP_ID_NOT_FOUND,
@@ -67,6 +67,9 @@ impl Shard {
         };
         if error_code == ErrorCode::NONE {
             let mut group = groups.remove(&group_id).expect("it was found above");
+            for ((topic, partition), _) in std::mem::take(&mut group.pending).into_values().flatten() {
+                group.write_offset_tombstone(&topic, partition, &mut cx);
+            }
             for topic in group.offsets.keys().cloned().collect::<Vec<_>>() {
                 for partition in group.partitions_of(&topic) {
                     group.forget_offset(&topic, partition, &mut cx);

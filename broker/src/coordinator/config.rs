@@ -69,7 +69,7 @@ impl Default for CoordinatorConfig {
 ///
 /// Kafka: `Utils.abs(groupId.hashCode()) % partitions`, with Java's hash over UTF-16 code units; the absolute value
 /// of the smallest number is 0 there.
-pub fn partition_of_group(group: &str, partitions: i32) -> i32 {
+pub fn partition_of_key(group: &str, partitions: i32) -> i32 {
     let hash = group.encode_utf16().fold(0i32, |hash, unit| {
         hash.wrapping_mul(31).wrapping_add(i32::from(unit))
     });
@@ -92,9 +92,9 @@ mod tests {
     fn a_group_lies_where_kafka_looks_for_it() {
         // Read off a running Kafka 4.4 with 50 partitions. The hash of "simple" is below zero.
         for (group, partition) in [("g", 3), ("j", 6), ("", 0), ("simple", 26)] {
-            assert_eq!(partition_of_group(group, 50), partition, "{group:?}");
+            assert_eq!(partition_of_key(group, 50), partition, "{group:?}");
         }
         // "polygenelubricants".hashCode() is i32::MIN in Java, whose absolute value is not a number.
-        assert_eq!(partition_of_group("polygenelubricants", 50), 0);
+        assert_eq!(partition_of_key("polygenelubricants", 50), 0);
     }
 }

@@ -86,7 +86,13 @@ pub(super) struct CommittedOffset {
     pub expire_timestamp_ms: Option<i64>,
     /// The topic that it was committed for; zero in records of old brokers.
     pub topic_id: Uuid,
+    /// Its place among all commits of the shard, as in the log: a commit that came later counts, also when it was
+    /// in a transaction that ended earlier.
+    pub order: u64,
 }
+
+/// Offsets of one transaction, by topic and partition.
+pub(super) type PendingOffsets = BTreeMap<(Str, i32), CommittedOffset>;
 
 /// A group.
 #[derive(Clone, Debug)]
@@ -117,6 +123,8 @@ pub(super) struct Group {
     pub subscribed_topics: Option<BTreeSet<Str>>,
     /// By topic and partition. No topic is without partitions.
     pub offsets: BTreeMap<Str, BTreeMap<i32, CommittedOffset>>,
+    /// Offsets that count once their transaction is committed, by producer id.
+    pub pending: BTreeMap<i64, PendingOffsets>,
     /// How many members support each protocol.
     protocol_support: BTreeMap<Str, usize>,
 }
@@ -142,6 +150,7 @@ impl Group {
             new_member_added: false,
             subscribed_topics: None,
             offsets: BTreeMap::new(),
+            pending: BTreeMap::new(),
             protocol_support: BTreeMap::new(),
         }
     }
@@ -413,8 +422,46 @@ impl Group {
         removed
     }
 
+    /// Whether a transaction is open that commits an offset for this partition.
+    pub fn is_unstable(&self, topic: &Str, partition: i32) -> bool {
+        let key = (topic.clone(), partition);
+        self.pending.values().any(|offsets| offsets.contains_key(&key))
+    }
+
+    /// Stores an offset that counts once the producer's transaction is committed.
+    pub fn set_pending(&mut self, producer_id: i64, topic: Str, partition: i32, offset: CommittedOffset) {
+        let offsets = self.pending.entry(producer_id).or_default();
+        offsets.insert((topic, partition), offset);
+    }
+
+    /// A tombstone takes what is pending along.
+    pub fn drop_pending(&mut self, topic: &Str, partition: i32) {
+        let key = (topic.clone(), partition);
+        self.pending.retain(|_, offsets| {
+            offsets.remove(&key);
+            !offsets.is_empty()
+        });
+    }
+
+    /// A producer's transaction is over: what it has committed counts, unless something else was committed since.
+    pub fn end_transaction(&mut self, producer_id: i64, commit: bool) {
+        let pending = self.pending.remove(&producer_id).unwrap_or_default();
+        for ((topic, partition), offset) in pending {
+            let known = self
+                .offsets
+                .get(&topic)
+                .and_then(|offsets| offsets.get(&partition));
+            if commit && known.is_none_or(|known| known.order < offset.order) {
+                self.set_offset(topic, partition, offset);
+            }
+        }
+    }
+
     /// Whether this is no more than what a tombstone leaves: nothing to keep in memory.
     pub fn is_blank(&self) -> bool {
-        self.members.is_empty() && self.pending_joins.is_empty() && self.offsets.is_empty()
+        self.members.is_empty()
+            && self.pending_joins.is_empty()
+            && self.offsets.is_empty()
+            && self.pending.is_empty()
     }
 }

@@ -16,6 +16,7 @@ use klamm_protocol::messages::offset_fetch::{
     OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartitions,
 };
 use klamm_protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
+use klamm_protocol::messages::txn_offset_commit::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 use klamm_protocol::record::Batch;
 use klamm_protocol::{ErrorCode, Str, Uuid};
 
@@ -32,6 +33,7 @@ pub enum GroupRequest {
     OffsetCommit(OffsetCommitRequest),
     OffsetFetch(OffsetFetchRequest),
     OffsetDelete(OffsetDeleteRequest),
+    TxnOffsetCommit(TxnOffsetCommitRequest),
     DescribeGroups(DescribeGroupsRequest),
     ListGroups(ListGroupsRequest),
     DeleteGroups(DeleteGroupsRequest),
@@ -48,6 +50,7 @@ pub enum GroupResponse {
     OffsetCommit(OffsetCommitResponse),
     OffsetFetch(OffsetFetchResponse),
     OffsetDelete(OffsetDeleteResponse),
+    TxnOffsetCommit(TxnOffsetCommitResponse),
     DescribeGroups(DescribeGroupsResponse),
     ListGroups(ListGroupsResponse),
     DeleteGroups(DeleteGroupsResponse),
@@ -109,30 +112,45 @@ pub enum Output {
     },
     /// Send this answer.
     Answer(RequestId, GroupResponse),
+    /// What came of [`end_transaction`](super::Coordinator::end_transaction).
+    Ended(u64, ErrorCode),
 }
 
 /// A request that waits for something to happen in its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Waiter {
+pub(crate) struct Waiter {
     pub id: RequestId,
     pub version: i16,
 }
 
 /// An answer, or a part of one: some requests ask several groups, which may live in several shards.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     Whole(Waiter, GroupResponse),
     /// Goes to that place of the answer that is being gathered.
     Part(RequestId, usize, Part),
+    /// Tells whoever asked for it that a transaction's end is written.
+    Ended(u64, ErrorCode),
 }
 
 /// What one shard has to say to a request that asks several groups.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Fetched(OffsetFetchResponseGroup),
     Described(DescribedGroup),
     Deleted(DeletableGroupResult),
     Listed(ErrorCode, Vec<ListedGroup>),
+}
+
+impl Reply {
+    /// Makes it say that nothing came of it.
+    pub fn refuse(&mut self, error: ErrorCode) {
+        match self {
+            Reply::Whole(_, response) => response.refuse(error),
+            Reply::Part(_, _, part) => part.refuse(error),
+            Reply::Ended(_, code) => *code = error,
+        }
+    }
 }
 
 impl Part {
@@ -163,7 +181,7 @@ impl Part {
 
 impl GroupResponse {
     /// Makes it say that nothing came of it.
-    pub(super) fn refuse(&mut self, error: ErrorCode) {
+    pub(crate) fn refuse(&mut self, error: ErrorCode) {
         match self {
             GroupResponse::JoinGroup(response) => {
                 *response = refused_join(Str::EMPTY, error);
@@ -188,6 +206,13 @@ impl GroupResponse {
                     }
                 }
             }
+            GroupResponse::TxnOffsetCommit(response) => {
+                for partition in response.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+                    if partition.error_code == ErrorCode::NONE {
+                        partition.error_code = error;
+                    }
+                }
+            }
             GroupResponse::OffsetDelete(response) => {
                 *response = OffsetDeleteResponse {
                     error_code: error,
@@ -201,6 +226,31 @@ impl GroupResponse {
                 unreachable!("it is gathered from parts, each refused by itself")
             }
         }
+    }
+}
+
+impl GroupResponse {
+    /// The answer to a TxnOffsetCommit that nothing is known of yet.
+    pub fn refused_transactional_commit(request: &TxnOffsetCommitRequest) -> GroupResponse {
+        use klamm_protocol::messages::txn_offset_commit::{
+            TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+        };
+        let topics = request.topics.iter().map(|topic| TxnOffsetCommitResponseTopic {
+            name: topic.name.clone(),
+            topic_id: topic.topic_id,
+            partitions: topic
+                .partitions
+                .iter()
+                .map(|partition| TxnOffsetCommitResponsePartition {
+                    partition_index: partition.partition_index,
+                    error_code: ErrorCode::NONE,
+                })
+                .collect(),
+        });
+        GroupResponse::TxnOffsetCommit(TxnOffsetCommitResponse {
+            topics: topics.collect(),
+            ..TxnOffsetCommitResponse::default()
+        })
     }
 }
 

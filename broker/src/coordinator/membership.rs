@@ -14,7 +14,7 @@ use klamm_protocol::{ErrorCode, Str};
 use super::group::{Group, Member, State};
 use super::interface::{Call, GroupResponse, Waiter};
 use super::rebalance::Context;
-use super::shard::Shard;
+use super::shard::GroupShard;
 use crate::random::Random;
 
 /// From this version of JoinGroup on, a new member is first given an id and has to come back with it (KIP-394).
@@ -63,9 +63,9 @@ fn detached(bytes: &Bytes) -> Bytes {
     Bytes::copy_from_slice(bytes)
 }
 
-impl Shard {
+impl GroupShard {
     /// JoinGroup: answered when the next generation begins, or at once if that is not needed.
-    pub fn join(&mut self, call: &Call, request: JoinGroupRequest) {
+    pub(super) fn join(&mut self, call: &Call, request: JoinGroupRequest) {
         let known = self.groups.contains_key(&request.group_id);
         let (groups, mut cx, random) = self.parts(call.now);
         let protocols = request.protocols.iter();
@@ -93,7 +93,7 @@ impl Shard {
     }
 
     /// SyncGroup: answered when the leader's is there.
-    pub fn sync(&mut self, call: &Call, request: SyncGroupRequest) {
+    pub(super) fn sync(&mut self, call: &Call, request: SyncGroupRequest) {
         let (groups, mut cx, _) = self.parts(call.now);
         match groups.get_mut(&request.group_id) {
             Some(group) if group.state != State::Empty => group.sync(call.waiter(), request, &mut cx),
@@ -102,7 +102,7 @@ impl Shard {
     }
 
     /// Heartbeat: keeps the member's session alive and tells it when to join again.
-    pub fn heartbeat(&mut self, call: &Call, request: &HeartbeatRequest) {
+    pub(super) fn heartbeat(&mut self, call: &Call, request: &HeartbeatRequest) {
         let (groups, mut cx, _) = self.parts(call.now);
         let group = groups.get(&request.group_id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID);
         let error_code = group.map_or_else(|error| error, |group| group.heartbeat(request, &mut cx));
@@ -114,7 +114,7 @@ impl Shard {
     }
 
     /// LeaveGroup: takes members out of the group, one or (from version 3 on) several.
-    pub fn leave(&mut self, call: &Call, request: LeaveGroupRequest) {
+    pub(super) fn leave(&mut self, call: &Call, request: LeaveGroupRequest) {
         let (groups, mut cx, _) = self.parts(call.now);
         let identities = if call.version < 3 {
             vec![MemberIdentity {

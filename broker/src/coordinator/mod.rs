@@ -23,12 +23,15 @@ mod rebalance;
 mod records;
 mod runtime;
 mod shard;
+mod shards;
 mod subscription;
 mod timers;
+pub(crate) mod transactions;
 
 #[cfg(test)]
 mod tests;
 
-pub use config::{CoordinatorConfig, partition_of_group};
+pub use config::{CoordinatorConfig, partition_of_key};
 pub use interface::{Caller, GroupRequest, GroupResponse, Output, Topics};
-pub use runtime::{Coordinator, LoadError, LoadId};
+pub use runtime::Coordinator;
+pub(crate) use shards::{LoadId, Sharded};

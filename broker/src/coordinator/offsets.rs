@@ -8,16 +8,20 @@ use klamm_protocol::messages::offset_fetch::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponseGroup,
     OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
+use klamm_protocol::messages::txn_offset_commit::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 use klamm_protocol::{ErrorCode, Str, Uuid};
 
 use super::group::{CommittedOffset, Group, State};
 use super::interface::{Call, GroupResponse, Part, Reply, Topics, no_offset};
+use super::outbox::StoredRecord;
 use super::rebalance::Context;
 use super::records;
-use super::shard::Shard;
+use super::shard::GroupShard;
 
 /// From this version of OffsetCommit and OffsetFetch on, topics are named by their ids.
 pub(super) const FIRST_VERSION_WITH_TOPIC_IDS: i16 = 10;
+/// From this version of TxnOffsetCommit on, too.
+const FIRST_TXN_VERSION_WITH_TOPIC_IDS: i16 = 6;
 /// From this version of OffsetCommit on, an unknown group is called that.
 const FIRST_VERSION_WITH_GROUP_NOT_FOUND: i16 = 9;
 /// In OffsetCommit 2 to 4: the broker decides how long the offset is kept.
@@ -69,6 +73,49 @@ pub(super) fn plan_commit(
     answer
 }
 
+/// As [`plan_commit`], for offsets in a transaction.
+pub(super) fn plan_transactional_commit(
+    version: i16,
+    request: &mut TxnOffsetCommitRequest,
+    topics: &dyn Topics,
+) -> TxnOffsetCommitResponse {
+    use klamm_protocol::messages::txn_offset_commit::{
+        TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+    };
+    let by_id = version >= FIRST_TXN_VERSION_WITH_TOPIC_IDS;
+    let mut answer = TxnOffsetCommitResponse::default();
+    for topic in &mut request.topics {
+        let name = if by_id {
+            topics.name_of(topic.topic_id)
+        } else {
+            Some(topic.name.clone())
+        };
+        if !by_id {
+            topic.topic_id = topics.id_of(&topic.name).unwrap_or(Uuid::ZERO);
+        }
+        let partitions = topic.partitions.iter().map(|partition| {
+            let partition_index = partition.partition_index;
+            let error_code = match &name {
+                None => ErrorCode::UNKNOWN_TOPIC_ID,
+                Some(name) if topics.has_partition(name, partition_index) => ErrorCode::NONE,
+                Some(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            };
+            TxnOffsetCommitResponsePartition {
+                partition_index,
+                error_code,
+            }
+        });
+        let partitions = partitions.collect();
+        topic.name = name.unwrap_or_default();
+        answer.topics.push(TxnOffsetCommitResponseTopic {
+            name: topic.name.clone(),
+            topic_id: topic.topic_id,
+            partitions,
+        });
+    }
+    answer
+}
+
 /// Finds the topics and partitions of a request that are not there; the answer is as for [`plan_commit`].
 pub(super) fn plan_delete(request: &OffsetDeleteRequest, topics: &dyn Topics) -> OffsetDeleteResponse {
     use klamm_protocol::messages::offset_delete::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
@@ -97,9 +144,14 @@ pub(super) fn plan_delete(request: &OffsetDeleteRequest, topics: &dyn Topics) ->
     }
 }
 
-impl Shard {
+impl GroupShard {
     /// OffsetCommit. `answer` is the plan for it, which lacks only what the group has to say.
-    pub fn commit(&mut self, call: &Call, request: OffsetCommitRequest, mut answer: OffsetCommitResponse) {
+    pub(super) fn commit(
+        &mut self,
+        call: &Call,
+        request: OffsetCommitRequest,
+        mut answer: OffsetCommitResponse,
+    ) {
         let (groups, mut cx, _) = self.parts(call.now);
         let group = groups.get(&request.group_id);
         if let Err(error) = check_commit(group, call.version, &request) {
@@ -125,6 +177,7 @@ impl Shard {
                     continue;
                 }
                 let index = partition.partition_index;
+                *cx.commits += 1;
                 let offset = committed(partition, topic.topic_id, expire_timestamp_ms, &cx);
                 answer.error_code = group.commit(&name, index, offset, &mut cx);
             }
@@ -135,9 +188,74 @@ impl Shard {
         cx.answer(call.waiter(), GroupResponse::OffsetCommit(answer));
     }
 
+    /// TxnOffsetCommit: offsets that count once the transaction is committed.
+    pub(super) fn commit_in_transaction(
+        &mut self,
+        call: &Call,
+        request: TxnOffsetCommitRequest,
+        mut answer: TxnOffsetCommitResponse,
+    ) {
+        let (groups, mut cx, producers) = self.transactional_parts(call.now);
+        let group = groups.get(&request.group_id);
+        if let Err(error) = check_transactional_commit(group, &request) {
+            let mut response = GroupResponse::TxnOffsetCommit(answer);
+            response.refuse(error);
+            return cx.answer(call.waiter(), response);
+        }
+        let group_id = request.group_id.detached();
+        let known = group.is_some();
+        let group = groups
+            .entry(group_id.clone())
+            .or_insert_with(|| Group::empty(group_id.clone(), None));
+        let producer = (request.producer_id, request.producer_epoch);
+        for (topic, answer) in request.topics.into_iter().zip(&mut answer.topics) {
+            let name = topic.name.detached();
+            for (partition, answer) in topic.partitions.into_iter().zip(&mut answer.partitions) {
+                if answer.error_code != ErrorCode::NONE {
+                    continue;
+                }
+                *cx.commits += 1;
+                let offset = CommittedOffset {
+                    offset: partition.committed_offset,
+                    leader_epoch: partition.committed_leader_epoch,
+                    metadata: partition
+                        .committed_metadata
+                        .map(|text| text.detached())
+                        .unwrap_or_default(),
+                    commit_timestamp_ms: cx.now.unix_ms,
+                    expire_timestamp_ms: None,
+                    topic_id: topic.topic_id,
+                    order: *cx.commits,
+                };
+                match group.offset_record(&name, partition.partition_index, &offset, &cx) {
+                    Err(error) => answer.error_code = error,
+                    Ok(record) => {
+                        cx.outbox.transactional_record(producer, record);
+                        group.set_pending(producer.0, name.clone(), partition.partition_index, offset);
+                    }
+                }
+            }
+        }
+        if group.pending.contains_key(&producer.0) {
+            producers.entry(producer.0).or_default().insert(group_id.clone());
+        }
+        if !known && group.is_blank() {
+            groups.remove(&group_id);
+        }
+        cx.answer(call.waiter(), GroupResponse::TxnOffsetCommit(answer));
+    }
+
     /// OffsetFetch, as far as one group is concerned.
-    pub fn fetch(&mut self, call: &Call, slot: usize, request: OffsetFetchRequestGroup, topics: &dyn Topics) {
+    pub(super) fn fetch(
+        &mut self,
+        call: &Call,
+        slot: usize,
+        request: OffsetFetchRequestGroup,
+        require_stable: bool,
+        topics: &dyn Topics,
+    ) {
         let by_id = call.version >= FIRST_VERSION_WITH_TOPIC_IDS;
+        let names = topics;
         let (groups, cx, _) = self.parts(call.now);
         let group = groups.get(&request.group_id);
         let topics = match request.topics {
@@ -149,6 +267,10 @@ impl Shard {
                 .map(|group| fetch_all(group, by_id, topics))
                 .unwrap_or_default(),
         };
+        let mut topics = topics;
+        if let Some(group) = group.filter(|group| require_stable && !group.pending.is_empty()) {
+            hide_unstable(group, &mut topics, by_id, names);
+        }
         let group_id = request.group_id;
         let answer = OffsetFetchResponseGroup {
             group_id,
@@ -159,7 +281,7 @@ impl Shard {
     }
 
     /// OffsetDelete. `answer` is the plan for it.
-    pub fn delete_offsets(&mut self, call: &Call, group_id: &Str, mut answer: OffsetDeleteResponse) {
+    pub(super) fn delete_offsets(&mut self, call: &Call, group_id: &Str, mut answer: OffsetDeleteResponse) {
         let (groups, mut cx, _) = self.parts(call.now);
         let group = groups
             .get_mut(group_id)
@@ -229,6 +351,33 @@ impl Shard {
     }
 }
 
+/// Whether the group takes offsets of a transaction from that member in that generation; who does not say which
+/// member it is, is believed.
+fn check_transactional_commit(
+    group: Option<&Group>,
+    request: &TxnOffsetCommitRequest,
+) -> Result<(), ErrorCode> {
+    let generation = request.generation_id_or_member_epoch;
+    let instance_id = request.group_instance_id.as_deref();
+    let Some(group) = group else {
+        return match generation {
+            ..0 => Ok(()),
+            _ => Err(ErrorCode::ILLEGAL_GENERATION),
+        };
+    };
+    if generation < 0
+        && (group.state == State::Empty || (request.member_id.is_empty() && instance_id.is_none()))
+    {
+        return Ok(());
+    }
+    group.check_member(&request.member_id, instance_id)?;
+    if generation == group.generation {
+        Ok(())
+    } else {
+        Err(ErrorCode::ILLEGAL_GENERATION)
+    }
+}
+
 /// Whether the group takes commits of that member in that generation.
 fn check_commit(group: Option<&Group>, version: i16, request: &OffsetCommitRequest) -> Result<(), ErrorCode> {
     let generation = request.generation_id_or_member_epoch;
@@ -278,6 +427,7 @@ fn committed(
         },
         expire_timestamp_ms,
         topic_id,
+        order: *cx.commits,
     }
 }
 
@@ -341,6 +491,22 @@ fn fetch_all(group: &Group, by_id: bool, topics: &dyn Topics) -> Vec<OffsetFetch
     all.collect()
 }
 
+/// An open transaction may change these offsets: who wants to know for sure has to ask again (KIP-447).
+fn hide_unstable(group: &Group, topics: &mut [OffsetFetchResponseTopics], by_id: bool, names: &dyn Topics) {
+    for topic in topics {
+        let name = if by_id {
+            names.name_of(topic.topic_id).unwrap_or_default()
+        } else {
+            topic.name.clone()
+        };
+        for partition in &mut topic.partitions {
+            if group.is_unstable(&name, partition.partition_index) {
+                *partition = no_offset(partition.partition_index, ErrorCode::UNSTABLE_OFFSET_COMMIT);
+            }
+        }
+    }
+}
+
 fn fetched(partition_index: i32, offset: &CommittedOffset) -> OffsetFetchResponsePartitions {
     OffsetFetchResponsePartitions {
         partition_index,
@@ -359,29 +525,45 @@ impl Group {
         offset: CommittedOffset,
         cx: &mut Context<'_>,
     ) -> ErrorCode {
+        match self.offset_record(topic, partition, &offset, cx) {
+            Err(error) => error,
+            Ok(record) => {
+                cx.outbox.record(record);
+                self.set_offset(topic.clone(), partition, offset);
+                ErrorCode::NONE
+            }
+        }
+    }
+
+    fn offset_record(
+        &self,
+        topic: &Str,
+        partition: i32,
+        offset: &CommittedOffset,
+        cx: &Context<'_>,
+    ) -> Result<StoredRecord, ErrorCode> {
         if offset.metadata.encode_utf16().count() > cx.config.offset_metadata_max {
-            return ErrorCode::OFFSET_METADATA_TOO_LARGE;
+            return Err(ErrorCode::OFFSET_METADATA_TOO_LARGE);
         }
-        let record = records::offset_record(cx.now.unix_ms, &self.id, topic, partition, Some(&offset));
-        if !record.fits(cx.config.batch_bytes_max) {
-            return ErrorCode::INVALID_COMMIT_OFFSET_SIZE;
+        let record = records::offset_record(cx.now.unix_ms, &self.id, topic, partition, Some(offset));
+        if record.fits(cx.config.batch_bytes_max) {
+            Ok(record)
+        } else {
+            Err(ErrorCode::INVALID_COMMIT_OFFSET_SIZE)
         }
-        cx.outbox.record(record);
-        self.set_offset(topic.clone(), partition, offset);
-        ErrorCode::NONE
     }
 
     /// Forgets an offset, here and in the log.
     pub fn forget_offset(&mut self, topic: &Str, partition: i32, cx: &mut Context<'_>) {
+        self.drop_pending(topic, partition);
         if self.remove_offset(topic, partition) {
-            cx.outbox.record(records::offset_record(
-                cx.now.unix_ms,
-                &self.id,
-                topic,
-                partition,
-                None,
-            ));
+            self.write_offset_tombstone(topic, partition, cx);
         }
+    }
+
+    pub fn write_offset_tombstone(&self, topic: &Str, partition: i32, cx: &mut Context<'_>) {
+        let record = records::offset_record(cx.now.unix_ms, &self.id, topic, partition, None);
+        cx.outbox.record(record);
     }
 
     /// The partitions of a topic that have an offset.
@@ -401,13 +583,14 @@ impl Group {
             Some(expire_timestamp_ms) => now_ms >= expire_timestamp_ms,
             None => now_ms.saturating_sub(last_use_ms(offset)) >= cx.config.offsets_retention_ms,
         };
+        let pending = |topic: &Str, p: i32| !self.pending.is_empty() && self.is_unstable(topic, p);
         let unused = self
             .offsets
             .iter()
             .filter(|(topic, _)| !self.is_subscribed_to(topic));
         let each = unused
             .flat_map(|(topic, partitions)| partitions.iter().map(move |(p, offset)| (topic, p, offset)));
-        each.filter(|(_, _, offset)| is_expired(offset))
+        each.filter(|(topic, p, offset)| is_expired(offset) && !pending(topic, **p))
             .map(|(topic, p, _)| (topic.clone(), *p))
             .collect()
     }

@@ -27,7 +27,9 @@ pub(super) struct Context<'a> {
     pub now: Now,
     pub config: &'a CoordinatorConfig,
     pub timers: &'a mut Timers,
-    pub outbox: &'a mut Outbox,
+    pub outbox: &'a mut Outbox<Reply>,
+    /// Commits of offsets so far, in the order of the log.
+    pub commits: &'a mut u64,
 }
 
 impl Context<'_> {

@@ -8,13 +8,13 @@
 //! Other types belong to other kinds of groups (KIP-848, KIP-932, KIP-1071) and are left alone.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use klamm_protocol::record::BatchHeader;
 use klamm_protocol::stored::offsets::{
     GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue,
 };
 use klamm_protocol::{DecodeError, Decoder, Encoder, Message, Str};
 
 use super::group::CommittedOffset;
+use super::outbox::StoredRecord;
 
 /// Type of the keys of offsets in the oldest records; the same key as [`OFFSET_KEY`].
 const OLD_OFFSET_KEY: i16 = 0;
@@ -25,29 +25,6 @@ const OFFSET_VALUE_VERSION: i16 = 4;
 /// The only version with an expiry of its own.
 const EXPIRING_OFFSET_VALUE_VERSION: i16 = 1;
 const GROUP_VALUE_VERSION: i16 = 3;
-
-/// More than a record's lengths, deltas and attributes can take in a batch.
-const RECORD_OVERHEAD_BYTES: usize = 32;
-
-/// A record on its way into the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct StoredRecord {
-    pub timestamp_ms: i64,
-    pub key: Bytes,
-    pub value: Option<Bytes>,
-}
-
-impl StoredRecord {
-    /// What it takes in a batch, at most.
-    pub fn size(&self) -> usize {
-        self.key.len() + self.value.as_ref().map_or(0, Bytes::len) + RECORD_OVERHEAD_BYTES
-    }
-
-    /// Whether a batch of that size can hold it.
-    pub fn fits(&self, batch_bytes_max: usize) -> bool {
-        BatchHeader::SIZE + self.size() <= batch_bytes_max
-    }
-}
 
 /// A record as read from the log.
 #[derive(Clone, Debug, PartialEq)]
@@ -162,15 +139,16 @@ fn read_offset(value: Bytes) -> Result<CommittedOffset, DecodeError> {
         commit_timestamp_ms: value.commit_timestamp,
         expire_timestamp_ms: (value.expire_timestamp != -1).then_some(value.expire_timestamp),
         topic_id: value.topic_id,
+        order: 0,
     })
 }
 
-fn read_value<M: Message>(mut value: Bytes) -> Result<M, DecodeError> {
+pub(super) fn read_value<M: Message>(mut value: Bytes) -> Result<M, DecodeError> {
     let version = take_version(&mut value)?;
     M::decode(&mut Decoder::new(value), version)
 }
 
-fn take_version(bytes: &mut Bytes) -> Result<i16, DecodeError> {
+pub(super) fn take_version(bytes: &mut Bytes) -> Result<i16, DecodeError> {
     let left = bytes.len();
     bytes.try_get_i16().map_err(|_| DecodeError::Truncated {
         at: 0,
@@ -183,7 +161,7 @@ fn group_key(group: &Str) -> Bytes {
     encode(&GroupMetadataKey { group: group.clone() }, GROUP_KEY, 0)
 }
 
-fn encode<M: Message>(message: &M, prefix: i16, version: i16) -> Bytes {
+pub(super) fn encode<M: Message>(message: &M, prefix: i16, version: i16) -> Bytes {
     let mut out = Encoder::new();
     // Texts and bytes came in a frame or a batch, so they are short enough for their length fields.
     message
@@ -231,6 +209,7 @@ mod tests {
                 Some(_) => Uuid::ZERO,
                 None => "Qw5Sxm2eS3SqZGggvWgLKw".parse().unwrap(),
             },
+            order: 0,
         }
     }
 

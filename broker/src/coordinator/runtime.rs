@@ -17,77 +17,36 @@ use klamm_protocol::messages::offset_fetch::{
     OffsetFetchResponseTopics,
 };
 use klamm_protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
-use klamm_protocol::record::{Batch, BatchBuilder, Compression, INFLATE_LIMIT_BYTES, RecordsError};
-use klamm_protocol::{DecodeError, ErrorCode, Str};
+use klamm_protocol::messages::txn_offset_commit::TxnOffsetCommitRequest;
+use klamm_protocol::record::Batch;
+use klamm_protocol::{ErrorCode, Str};
 
-use super::config::{CoordinatorConfig, partition_of_group};
+use super::config::{CoordinatorConfig, partition_of_key};
 use super::gather::{Gather, Kind};
 use super::interface::{
     Call, Caller, GroupRequest, GroupResponse, Output, Part, Reply, Topics, fit_version, no_offset,
     refused_join,
 };
-use super::offsets::{plan_commit, plan_delete};
-use super::shard::Shard;
+use super::offsets::{plan_commit, plan_delete, plan_transactional_commit};
+use super::shard::GroupShard;
+use super::shards::{Sharded, Shards, Slot};
 use crate::random::Random;
 use crate::{Now, RequestId};
-
-/// Why a partition of `__consumer_offsets` cannot be loaded.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum LoadError {
-    /// A batch cannot be read.
-    #[error("the batch at offset {offset} cannot be read: {source}")]
-    Batch {
-        /// Base offset of the batch.
-        offset: i64,
-        /// What is wrong with it.
-        source: RecordsError,
-    },
-    /// A record is not what its key says.
-    #[error("the record at offset {offset} cannot be read: {source}")]
-    Record {
-        /// Offset of the record.
-        offset: i64,
-        /// What is wrong with it.
-        source: DecodeError,
-    },
-}
-
-/// One go at loading a partition. A later one of the same partition makes it void, so that reads of the log which
-/// come late do no harm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoadId {
-    partition: i32,
-    sequence: u64,
-}
-
-/// A partition that this broker coordinates.
-#[derive(Debug)]
-enum Slot {
-    /// Its log is being read.
-    Loading(LoadId, Shard),
-    /// It serves.
-    Active(Shard),
-}
 
 /// The group coordinator of a broker, over all partitions of `__consumer_offsets` that it leads.
 ///
 /// Whoever drives it tells it what happens and then takes what it wants from [`drain`](Self::drain):
 ///
 /// ```text
-/// leader of a partition        start_loading, load_batch.., loaded or load_failed
 /// a request                    request
-/// Output::Append was appended  appended; could not be: failed, then start_loading again
-/// high watermark moved         committed
-/// not leader any more          unloaded
-/// next_deadline_ms has come    tick
 /// topics were deleted          topics_deleted
+/// anything else                as for all coordinators: see Sharded
 /// ```
 #[derive(Debug)]
 pub struct Coordinator {
     config: Arc<CoordinatorConfig>,
     random: Random,
-    slots: BTreeMap<i32, Slot>,
-    next_load: u64,
+    shards: Shards<GroupShard>,
     /// Answers that come from several shards.
     gathers: BTreeMap<RequestId, Gather>,
     /// Answers that may leave.
@@ -100,8 +59,7 @@ impl Coordinator {
         Coordinator {
             config: Arc::new(config),
             random: Random::new(seed),
-            slots: BTreeMap::new(),
-            next_load: 0,
+            shards: Shards::new(),
             gathers: BTreeMap::new(),
             outputs: VecDeque::new(),
         }
@@ -110,7 +68,7 @@ impl Coordinator {
     /// Every group that is served, for tests to look into.
     #[cfg(test)]
     pub(super) fn groups(&self) -> impl Iterator<Item = &super::group::Group> {
-        let shards = self.slots.values().filter_map(|slot| match slot {
+        let shards = self.shards.slots.values().filter_map(|slot| match slot {
             Slot::Active(shard) => Some(shard),
             Slot::Loading(..) => None,
         });
@@ -119,144 +77,28 @@ impl Coordinator {
 
     /// The partition of `__consumer_offsets` that keeps a group: what FindCoordinator asks.
     pub fn partition_of(&self, group: &str) -> i32 {
-        partition_of_group(group, self.config.partitions)
-    }
-
-    /// The partition is led by this broker now; its groups are loading.
-    pub fn start_loading(&mut self, partition: i32) -> LoadId {
-        self.unloaded(partition);
-        let load = LoadId {
-            partition,
-            sequence: self.next_load,
-        };
-        self.next_load += 1;
-        let shard = Shard::new(self.config.clone(), self.random.next());
-        self.slots.insert(partition, Slot::Loading(load, shard));
-        load
-    }
-
-    /// Reads a batch of the partition's log. Batches come in order, all below the log end offset.
-    ///
-    /// # Errors
-    /// When it cannot be read. The partition then has no coordinator, as after [`failed`](Self::failed).
-    pub fn load_batch(&mut self, load: LoadId, batch: &Batch) -> Result<(), LoadError> {
-        let Some(shard) = self.loading(load) else {
-            return Ok(());
-        };
-        let replayed = replay(shard, batch);
-        if replayed.is_err() {
-            self.failed(load.partition);
-        }
-        replayed
-    }
-
-    /// All of the log below `log_end_offset` has been read: the partition serves from now on.
-    pub fn loaded(&mut self, now: Now, load: LoadId, log_end_offset: i64) {
-        if self.loading(load).is_some()
-            && let Some(Slot::Loading(_, mut shard)) = self.slots.remove(&load.partition)
-        {
-            shard.start(now, log_end_offset);
-            self.slots.insert(load.partition, Slot::Active(shard));
-        }
-    }
-
-    /// The log could not be read. True if this is the load that counts: only then is there reason to try again.
-    pub fn load_failed(&mut self, load: LoadId) -> bool {
-        let counts = self.loading(load).is_some();
-        if counts {
-            self.failed(load.partition);
-        }
-        counts
-    }
-
-    fn loading(&mut self, load: LoadId) -> Option<&mut Shard> {
-        match self.slots.get_mut(&load.partition) {
-            Some(Slot::Loading(current, shard)) if *current == load => Some(shard),
-            _ => None,
-        }
-    }
-
-    /// The partition is not led by this broker any more: its groups are served elsewhere.
-    pub fn unloaded(&mut self, partition: i32) {
-        let Some(Slot::Loading(_, shard) | Slot::Active(shard)) = self.slots.remove(&partition) else {
-            return;
-        };
-        for reply in shard.refuse_all(ErrorCode::NOT_COORDINATOR) {
-            self.let_out(reply);
-        }
-    }
-
-    /// An append to the log failed. What the shard has told nobody yet is forgotten;
-    /// to serve again it has to be loaded again.
-    pub fn failed(&mut self, partition: i32) {
-        self.unloaded(partition);
-    }
-
-    /// The oldest batch of the partition that was not yet reported has been appended, up to `last_offset`.
-    pub fn appended(&mut self, partition: i32, last_offset: i64) {
-        if let Some(Slot::Active(shard)) = self.slots.get_mut(&partition) {
-            shard.outbox.appended(last_offset);
-        }
-    }
-
-    /// The high watermark of the partition is there now.
-    pub fn committed(&mut self, partition: i32, high_watermark: i64) {
-        if let Some(Slot::Active(shard)) = self.slots.get_mut(&partition) {
-            shard.outbox.committed(high_watermark);
-        }
+        partition_of_key(group, self.config.partitions)
     }
 
     /// Topics are gone: so are the offsets committed for them.
     pub fn topics_deleted(&mut self, now: Now, topics: &[Str]) {
-        for slot in self.slots.values_mut() {
-            if let Slot::Active(shard) = slot {
-                shard.topics_deleted(now, topics);
-            }
+        for shard in self.shards.all_active() {
+            shard.topics_deleted(now, topics);
         }
-    }
-
-    /// Does what is due. Call it at [`next_deadline_ms`](Self::next_deadline_ms) or soon after.
-    pub fn tick(&mut self, now: Now) {
-        for slot in self.slots.values_mut() {
-            if let Slot::Active(shard) = slot {
-                shard.tick(now);
-            }
-        }
-    }
-
-    /// When [`tick`](Self::tick) has something to do, in [`Now::elapsed_ms`].
-    pub fn next_deadline_ms(&self) -> Option<u64> {
-        let deadlines = self.slots.values().filter_map(|slot| match slot {
-            Slot::Active(shard) => shard.next_deadline_ms(),
-            Slot::Loading(..) => None,
-        });
-        deadlines.min()
     }
 
     /// Takes what the coordinator wants done, in order. Call it after whatever was told, and again after
     /// carrying out what it gave, until it gives nothing. Records of requests in between two calls share
     /// batches.
     pub fn drain(&mut self) -> Vec<Output> {
-        let mut replies = Vec::new();
-        let mut batches = Vec::new();
-        for (partition, slot) in &mut self.slots {
-            let Slot::Active(shard) = slot else { continue };
-            replies.extend(std::iter::from_fn(|| shard.outbox.take_reply()));
-            while let Some(records) = shard.outbox.take_records(self.config.batch_bytes_max) {
-                let mut batch = BatchBuilder::new(Compression::None);
-                for record in &records {
-                    batch.append(record.timestamp_ms, Some(&record.key), record.value.as_deref());
-                }
-                batches.push(Output::Append {
-                    partition: *partition,
-                    batch: batch.finish(),
-                });
-            }
-        }
+        let (replies, batches) = self.shards.drain(self.config.batch_bytes_max);
         for reply in replies {
             self.let_out(reply);
         }
-        self.outputs.drain(..).chain(batches).collect()
+        let appends = batches
+            .into_iter()
+            .map(|(partition, batch)| Output::Append { partition, batch });
+        self.outputs.drain(..).chain(appends).collect()
     }
 
     /// Takes a request. Its answer comes out of [`drain`](Self::drain) sooner or later, exactly one.
@@ -310,6 +152,7 @@ impl Coordinator {
             }
             GroupRequest::OffsetCommit(request) => self.commit(call, request, topics),
             GroupRequest::OffsetFetch(request) => self.fetch(call, request, topics),
+            GroupRequest::TxnOffsetCommit(request) => self.commit_in_transaction(call, request, topics),
             GroupRequest::OffsetDelete(request) => self.delete_offsets(call, &request, topics),
             GroupRequest::DescribeGroups(request) => self.describe(call, request),
             GroupRequest::ListGroups(request) => self.list(call, &request),
@@ -330,6 +173,32 @@ impl Coordinator {
         });
     }
 
+    fn commit_in_transaction(
+        &mut self,
+        call: &Call,
+        mut request: TxnOffsetCommitRequest,
+        topics: &dyn Topics,
+    ) {
+        let plan = plan_transactional_commit(call.version, &mut request, topics);
+        let mut partitions = plan.topics.iter().flat_map(|topic| &topic.partitions);
+        if !partitions.any(|partition| partition.error_code == ErrorCode::NONE) {
+            return self.let_out(Reply::Whole(call.waiter(), GroupResponse::TxnOffsetCommit(plan)));
+        }
+        let refused = GroupResponse::TxnOffsetCommit(plan.clone());
+        let group = request.group_id.clone();
+        self.ask_group(call, &group, check_group(&group), refused, |shard| {
+            shard.commit_in_transaction(call, request, plan);
+        });
+    }
+
+    /// Writes the end of a transaction into a partition; [`Output::Ended`] tells when it is committed.
+    pub fn end_transaction(&mut self, partition: i32, token: u64, marker: Batch, commit: bool) {
+        match self.shards.active(partition) {
+            Ok(shard) => shard.end_transaction(token, marker, commit),
+            Err(error) => self.let_out(Reply::Ended(token, error)),
+        }
+    }
+
     fn delete_offsets(&mut self, call: &Call, request: &OffsetDeleteRequest, topics: &dyn Topics) {
         let plan = plan_delete(request, topics);
         let refused = GroupResponse::OffsetDelete(OffsetDeleteResponse::default());
@@ -340,13 +209,14 @@ impl Coordinator {
     }
 
     fn fetch(&mut self, call: &Call, request: OffsetFetchRequest, topics: &dyn Topics) {
+        let require_stable = request.require_stable;
         let groups = groups_of_fetch(call.version, request);
         self.gather(call, Kind::Fetch, groups.len());
         for (slot, group) in groups.into_iter().enumerate() {
             let refused = Part::Fetched(nothing_fetched(&group));
             let group_id = group.group_id.clone();
             self.ask_part(call, slot, &group_id, refused, |shard| {
-                shard.fetch(call, slot, group, topics)
+                shard.fetch(call, slot, group, require_stable, topics)
             });
         }
     }
@@ -382,9 +252,9 @@ impl Coordinator {
     }
 
     fn list(&mut self, call: &Call, request: &ListGroupsRequest) {
-        self.gather(call, Kind::List, self.slots.len());
+        self.gather(call, Kind::List, self.shards.slots.len());
         let mut loading = Vec::new();
-        for (slot, shard) in self.slots.values_mut().enumerate() {
+        for (slot, shard) in self.shards.slots.values_mut().enumerate() {
             match shard {
                 Slot::Active(shard) => shard.list(call, slot, request),
                 Slot::Loading(..) => loading.push(slot),
@@ -403,7 +273,7 @@ impl Coordinator {
         group: &str,
         check: Result<(), ErrorCode>,
         mut refused: GroupResponse,
-        ask: impl FnOnce(&mut Shard),
+        ask: impl FnOnce(&mut GroupShard),
     ) {
         match check.and_then(|()| self.active(group)) {
             Ok(shard) => ask(shard),
@@ -421,7 +291,7 @@ impl Coordinator {
         slot: usize,
         group: &str,
         mut refused: Part,
-        ask: impl FnOnce(&mut Shard),
+        ask: impl FnOnce(&mut GroupShard),
     ) {
         match self.active(group) {
             Ok(shard) => ask(shard),
@@ -432,19 +302,13 @@ impl Coordinator {
         }
     }
 
-    fn active(&mut self, group: &str) -> Result<&mut Shard, ErrorCode> {
-        match self
-            .slots
-            .get_mut(&partition_of_group(group, self.config.partitions))
-        {
-            Some(Slot::Active(shard)) => Ok(shard),
-            Some(Slot::Loading(..)) => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
-            None => Err(ErrorCode::NOT_COORDINATOR),
-        }
+    fn active(&mut self, group: &str) -> Result<&mut GroupShard, ErrorCode> {
+        self.shards
+            .active(partition_of_key(group, self.config.partitions))
     }
 
-    fn is_loading(&self, group: &str) -> bool {
-        matches!(self.slots.get(&self.partition_of(group)), Some(Slot::Loading(..)))
+    fn is_loading(&mut self, group: &str) -> bool {
+        matches!(self.active(group), Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS))
     }
 
     fn check_session(&self, request: &JoinGroupRequest) -> Result<(), ErrorCode> {
@@ -465,6 +329,22 @@ impl Coordinator {
             self.gathers.insert(call.id, gather);
         }
     }
+}
+
+impl Sharded for Coordinator {
+    type Shard = GroupShard;
+
+    fn shards(&mut self) -> &mut Shards<GroupShard> {
+        &mut self.shards
+    }
+
+    fn get_shards(&self) -> &Shards<GroupShard> {
+        &self.shards
+    }
+
+    fn new_shard(&mut self) -> GroupShard {
+        GroupShard::new(self.config.clone(), self.random.next())
+    }
 
     fn let_out(&mut self, reply: Reply) {
         match reply {
@@ -472,6 +352,7 @@ impl Coordinator {
                 fit_version(&mut response, to.version);
                 self.outputs.push_back(Output::Answer(to.id, response));
             }
+            Reply::Ended(token, code) => self.outputs.push_back(Output::Ended(token, code)),
             Reply::Part(id, slot, part) => {
                 let gather = self
                     .gathers
@@ -544,25 +425,4 @@ fn nothing_fetched(group: &OffsetFetchRequestGroup) -> OffsetFetchResponseGroup 
         topics: topics.collect(),
         error_code: ErrorCode::NONE,
     }
-}
-
-/// Replays a batch. Markers of transactions are passed over, and so is what belongs to a transaction: the
-/// coordinator does not serve TxnOffsetCommit, so nothing of the kind is written here.
-fn replay(shard: &mut Shard, batch: &Batch) -> Result<(), LoadError> {
-    let header = batch.header();
-    if header.is_control() || header.is_transactional() {
-        return Ok(());
-    }
-    let offset = header.base_offset;
-    let records = batch
-        .records(INFLATE_LIMIT_BYTES)
-        .map_err(|source| LoadError::Batch { offset, source })?;
-    for record in records {
-        let record = record.map_err(|source| LoadError::Batch { offset, source })?;
-        let Some(key) = &record.key else { continue };
-        let offset = offset + i64::from(record.offset_delta);
-        let replayed = shard.replay(key, record.value.as_ref());
-        replayed.map_err(|source| LoadError::Record { offset, source })?;
-    }
-    Ok(())
 }

@@ -1,10 +1,12 @@
 //! One partition of `__consumer_offsets` as a state machine: the groups that it keeps, their timers, and what
 //! they have to say. Pure: records and time in, records and answers out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use klamm_protocol::record::control::ControlRecord;
+use klamm_protocol::record::{Batch, INFLATE_LIMIT_BYTES};
 use klamm_protocol::{DecodeError, ErrorCode, Str};
 
 use super::config::CoordinatorConfig;
@@ -13,29 +15,38 @@ use super::interface::{GroupResponse, Reply, refused_join};
 use super::outbox::Outbox;
 use super::rebalance::Context;
 use super::records::{self, Stored};
+use super::shards::{LoadError, Shard};
 use super::timers::{Timer, Timers};
 use crate::Now;
 use crate::random::Random;
 
 /// The groups of one partition.
 #[derive(Debug)]
-pub(super) struct Shard {
+pub(crate) struct GroupShard {
     config: Arc<CoordinatorConfig>,
     pub(super) groups: BTreeMap<Str, Group>,
     timers: Timers,
-    pub(super) outbox: Outbox,
+    outbox: Outbox<Reply>,
     random: Random,
+    /// The groups that each producer's open transaction has offsets of.
+    producers: Producers,
+    commits: u64,
 }
 
-impl Shard {
+/// Groups by producer id.
+pub(super) type Producers = BTreeMap<i64, BTreeSet<Str>>;
+
+impl GroupShard {
     /// A shard that has not read its log yet.
-    pub fn new(config: Arc<CoordinatorConfig>, seed: u64) -> Shard {
-        Shard {
+    pub fn new(config: Arc<CoordinatorConfig>, seed: u64) -> GroupShard {
+        GroupShard {
             config,
             groups: BTreeMap::new(),
             timers: Timers::default(),
             outbox: Outbox::default(),
             random: Random::new(seed),
+            producers: Producers::new(),
+            commits: 0,
         }
     }
 
@@ -46,27 +57,74 @@ impl Shard {
             config: &self.config,
             timers: &mut self.timers,
             outbox: &mut self.outbox,
+            commits: &mut self.commits,
         };
         (&mut self.groups, cx, &mut self.random)
     }
 
-    /// Takes over what a record of the log says. The order of records is the order of the log.
-    ///
-    /// # Errors
-    /// When the record is damaged. The shard is of no use then.
-    pub fn replay(&mut self, key: &Bytes, value: Option<&Bytes>) -> Result<(), DecodeError> {
+    /// The same, with what producers have open transactions instead of chance.
+    pub(super) fn transactional_parts(
+        &mut self,
+        now: Now,
+    ) -> (&mut BTreeMap<Str, Group>, Context<'_>, &mut Producers) {
+        let cx = Context {
+            now,
+            config: &self.config,
+            timers: &mut self.timers,
+            outbox: &mut self.outbox,
+            commits: &mut self.commits,
+        };
+        (&mut self.groups, cx, &mut self.producers)
+    }
+
+    /// Writes the end of a producer's transaction; `token` is answered when it is committed.
+    pub(super) fn end_transaction(&mut self, token: u64, marker: Batch, commit: bool) {
+        let producer_id = marker.header().producer_id;
+        self.outbox.marker(marker);
+        self.outbox.reply(Reply::Ended(token, ErrorCode::NONE));
+        self.transaction_ended(producer_id, commit);
+    }
+
+    fn transaction_ended(&mut self, producer_id: i64, commit: bool) {
+        for id in self.producers.remove(&producer_id).unwrap_or_default() {
+            let Some(group) = self.groups.get_mut(&id) else {
+                continue;
+            };
+            group.end_transaction(producer_id, commit);
+            // Nobody ever joined it, and nothing came of its offsets.
+            if group.is_blank() && group.protocol_type.is_none() && group.generation == 0 {
+                self.groups.remove(&id);
+            }
+        }
+    }
+
+    /// Takes over what a record of the log says.
+    fn replay_record(
+        &mut self,
+        producer_id: Option<i64>,
+        key: &Bytes,
+        value: Option<&Bytes>,
+    ) -> Result<(), DecodeError> {
         match records::read(key, value)? {
             Stored::Offset {
                 group,
                 topic,
                 partition,
-                value: Some(offset),
+                value: Some(mut offset),
             } => {
-                let group = self
+                self.commits += 1;
+                offset.order = self.commits;
+                let known = self
                     .groups
                     .entry(group.clone())
-                    .or_insert_with(|| Group::empty(group, None));
-                group.set_offset(topic, partition, offset);
+                    .or_insert_with(|| Group::empty(group.clone(), None));
+                match producer_id {
+                    None => known.set_offset(topic, partition, offset),
+                    Some(producer_id) => {
+                        known.set_pending(producer_id, topic, partition, offset);
+                        self.producers.entry(producer_id).or_default().insert(group);
+                    }
+                }
             }
             Stored::Offset {
                 group,
@@ -76,29 +134,57 @@ impl Shard {
             } => {
                 if let Some(group) = self.groups.get_mut(&group) {
                     group.remove_offset(&topic, partition);
+                    group.drop_pending(&topic, partition);
                 }
             }
             Stored::Group { group: id, value } => {
-                let offsets = self
+                let (offsets, pending) = self
                     .groups
                     .remove(&id)
-                    .map(|group| group.offsets)
+                    .map(|group| (group.offsets, group.pending))
                     .unwrap_or_default();
                 let mut group = match value {
                     Some(value) => Group::from_record(id.clone(), value),
-                    None if offsets.is_empty() => return Ok(()),
+                    None if offsets.is_empty() && pending.is_empty() => return Ok(()),
                     None => Group::empty(id.clone(), None),
                 };
                 group.offsets = offsets;
+                group.pending = pending;
                 self.groups.insert(id, group);
             }
             Stored::Other => {}
         }
         Ok(())
     }
+}
 
-    /// The log is read up to its end at `log_end_offset`: sessions begin, and requests may come.
-    pub fn start(&mut self, now: Now, log_end_offset: i64) {
+impl Shard for GroupShard {
+    type Reply = Reply;
+
+    fn replay(&mut self, batch: &Batch) -> Result<(), LoadError> {
+        let header = batch.header();
+        if header.is_control() {
+            if let Ok(ControlRecord::EndTransaction { commit, .. }) = ControlRecord::of(batch) {
+                self.transaction_ended(header.producer_id, commit);
+            }
+            return Ok(());
+        }
+        let producer_id = header.is_transactional().then_some(header.producer_id);
+        let offset = header.base_offset;
+        let records = batch
+            .records(INFLATE_LIMIT_BYTES)
+            .map_err(|source| LoadError::Batch { offset, source })?;
+        for record in records {
+            let record = record.map_err(|source| LoadError::Batch { offset, source })?;
+            let Some(key) = &record.key else { continue };
+            let offset = offset + i64::from(record.offset_delta);
+            let replayed = self.replay_record(producer_id, key, record.value.as_ref());
+            replayed.map_err(|source| LoadError::Record { offset, source })?;
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, now: Now, log_end_offset: i64, _: i32) {
         // A group whose last offset was deleted one by one leaves nothing in a compacted log.
         self.outbox = Outbox::after_loading(log_end_offset);
         let interval_ms = self.config.offsets_retention_check_interval_ms;
@@ -115,13 +201,15 @@ impl Shard {
         }
     }
 
-    /// When something is due.
-    pub fn next_deadline_ms(&self) -> Option<u64> {
+    fn next_deadline_ms(&self) -> Option<u64> {
         self.timers.next_deadline_ms()
     }
 
-    /// Does everything that is due.
-    pub fn tick(&mut self, now: Now) {
+    fn outbox(&mut self) -> &mut Outbox<Reply> {
+        &mut self.outbox
+    }
+
+    fn tick(&mut self, now: Now) {
         while let Some(timer) = self.timers.take_due(now.elapsed_ms) {
             if timer == Timer::ExpireOffsets {
                 self.expire_offsets(now);
@@ -147,9 +235,9 @@ impl Shard {
         }
     }
 
-    /// Ends the shard: everybody who waits is refused with `error`.
-    pub fn refuse_all(self, error: ErrorCode) -> Vec<Reply> {
-        let mut replies: Vec<Reply> = self.outbox.refuse_all(error).collect();
+    fn refuse_all(self, error: ErrorCode) -> Vec<Reply> {
+        let mut replies: Vec<Reply> = self.outbox.into_replies().collect();
+        replies.iter_mut().for_each(|reply| reply.refuse(error));
         for group in self.groups.into_values() {
             for waiter in group.joins.into_values() {
                 let response = GroupResponse::JoinGroup(refused_join(Str::EMPTY, error));

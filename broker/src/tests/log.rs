@@ -509,20 +509,6 @@ fn compressed_records_are_looked_at_where_somebody_asked_for_that() {
 }
 
 #[test]
-fn nobody_begins_a_transaction_that_nobody_can_end() {
-    let mut harness = Harness::new(&[]);
-    harness.create_topic("t", 1, &[]);
-    let mut batch = BatchBuilder::new(Compression::None);
-    batch
-        .producer(9, 0, 0)
-        .transactional()
-        .append(1_700_000_000_000, None, Some(b"a"));
-    let records = Records::from(batch.finish().to_bytes());
-    let answer = partitions_of(harness.ask(9, &produce(-1, &[(0, records)])));
-    assert_eq!(answer[0].error_code, ErrorCode::INVALID_TXN_STATE);
-}
-
-#[test]
 fn clients_of_message_sets_are_served_what_others_wrote_and_the_other_way_round() {
     let mut harness = Harness::new(&[]);
     harness.create_topic("t", 1, &[]);

@@ -5,6 +5,7 @@ mod disk;
 mod groups;
 mod inventory;
 mod log;
+mod transactions;
 mod versions;
 
 use std::collections::BTreeMap;

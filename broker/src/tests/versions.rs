@@ -473,3 +473,83 @@ fn no_api_of_the_table_is_forgotten_here() {
     // Those two are asked in every version by tests of their own.
     assert_eq!(forgotten, ["ApiVersions"]);
 }
+
+#[test]
+fn transactions_answer_in_every_version() {
+    let mut harness = harness();
+    let harness = &mut harness;
+    let find = find_coordinator::FindCoordinatorRequest {
+        key: "x".into(),
+        key_type: 1,
+        ..Default::default()
+    };
+    harness.ask(2, &find);
+    in_every_version(harness, |_, _| init_producer_id::InitProducerIdRequest {
+        transactional_id: Some("x".into()),
+        transaction_timeout_ms: 1_000,
+        ..Default::default()
+    });
+    in_every_version(harness, |version, _| {
+        let topic = add_partitions_to_txn::AddPartitionsToTxnTopic {
+            name: "t".into(),
+            partitions: vec![0, 7],
+        };
+        let mut request = add_partitions_to_txn::AddPartitionsToTxnRequest::default();
+        if version < 4 {
+            request.v3_and_below_transactional_id = "x".into();
+            request.v3_and_below_topics = vec![topic];
+        } else {
+            let transaction = |verify_only| add_partitions_to_txn::AddPartitionsToTxnTransaction {
+                transactional_id: "x".into(),
+                topics: vec![topic.clone()],
+                verify_only,
+                ..Default::default()
+            };
+            request.transactions = vec![transaction(false), transaction(true)];
+        }
+        request
+    });
+    in_every_version(harness, |_, _| add_offsets_to_txn::AddOffsetsToTxnRequest {
+        transactional_id: "x".into(),
+        group_id: "g".into(),
+        ..Default::default()
+    });
+    in_every_version(harness, |_, _| end_txn::EndTxnRequest {
+        transactional_id: "x".into(),
+        ..Default::default()
+    });
+    in_every_version(harness, |version, id| {
+        let mut topic = txn_offset_commit::TxnOffsetCommitRequestTopic {
+            partitions: vec![Default::default()],
+            ..Default::default()
+        };
+        if version < 6 {
+            topic.name = "t".into();
+        } else {
+            topic.topic_id = id;
+        }
+        txn_offset_commit::TxnOffsetCommitRequest {
+            transactional_id: "x".into(),
+            group_id: "g".into(),
+            topics: vec![topic],
+            ..Default::default()
+        }
+    });
+    in_every_version(harness, |_, _| write_txn_markers::WriteTxnMarkersRequest {
+        markers: vec![write_txn_markers::WritableTxnMarker {
+            topics: vec![write_txn_markers::WritableTxnMarkerTopic {
+                name: "t".into(),
+                partition_indexes: vec![0, 7],
+            }],
+            ..Default::default()
+        }],
+    });
+    in_every_version(harness, |_, _| {
+        describe_transactions::DescribeTransactionsRequest {
+            transactional_ids: vec!["x".into(), "y".into()],
+        }
+    });
+    in_every_version(harness, |_, _| {
+        list_transactions::ListTransactionsRequest::default()
+    });
+}

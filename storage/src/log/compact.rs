@@ -51,8 +51,19 @@ impl Log {
             return None;
         }
         self.compacting = true;
+        let with_aborted = self
+            .segments
+            .values()
+            .filter(|state| state.shape.txn_index_len > 0);
+        let aborted_in = with_aborted.map(|state| Extent {
+            segment: Arc::clone(&state.segment),
+            size: state.written,
+            modified_ms: state.modified_ms,
+            version: state.segment.version(),
+        });
         Some(CompactJob {
             fs: Arc::clone(&self.fs),
+            aborted_in: aborted_in.collect(),
             segments,
             first_dirty: self.compacted_to.max(self.log_start_offset),
             end: last_end,

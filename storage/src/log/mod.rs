@@ -469,12 +469,27 @@ impl Log {
         self.producers.check(header)
     }
 
-    /// Whether a transaction marker of this coordinator epoch may be appended.
+    /// Whether a transaction marker may be appended. `epoch_bumped`: its epoch is above that of the transaction.
     ///
     /// # Errors
-    /// [`ProducerError::CoordinatorFenced`].
-    pub fn check_marker(&self, producer_id: i64, coordinator_epoch: i32) -> Result<(), ProducerError> {
-        self.producers.check_marker(producer_id, coordinator_epoch)
+    /// [`ProducerError::InvalidEpoch`], [`ProducerError::CoordinatorFenced`], [`ProducerError::Truncating`].
+    pub fn check_marker(
+        &self,
+        producer_id: i64,
+        producer_epoch: i16,
+        coordinator_epoch: i32,
+        epoch_bumped: bool,
+    ) -> Result<(), ProducerError> {
+        if self.truncation.is_some() {
+            return Err(ProducerError::Truncating);
+        }
+        self.producers
+            .check_marker(producer_id, producer_epoch, coordinator_epoch, epoch_bumped)
+    }
+
+    /// What the log remembers of one producer.
+    pub fn producer(&self, producer_id: i64) -> Option<ProducerState> {
+        self.producers.get(producer_id)
     }
 
     /// The producers that the log remembers, by id.

@@ -24,7 +24,6 @@ pub(super) const NO_LIMIT: &str = "the start has no time limit";
 pub(super) const METRICS: &str = "there is no Java metrics system here";
 pub(super) const NOT_YET: &str = "it is not served yet";
 pub(super) const NO_QUOTAS: &str = "quotas are not served yet";
-pub(super) const NO_TRANSACTIONS: &str = "transactions are not served yet";
 pub(super) const NO_SHARE: &str = "share groups are not served yet";
 pub(super) const NO_STREAMS: &str = "streams groups are not served yet";
 pub(super) const NO_TIERED: &str = "tiered storage is not served yet";

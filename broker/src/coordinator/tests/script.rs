@@ -382,6 +382,7 @@ impl Stage {
 
     fn show(&self, response: GroupResponse) -> String {
         match response {
+            GroupResponse::TxnOffsetCommit(_) => unreachable!("no script asks for it"),
             GroupResponse::JoinGroup(response) => self.show_join(&response),
             GroupResponse::SyncGroup(response) if response.error_code == ErrorCode::NONE => {
                 format!("assignment={}", String::from_utf8_lossy(&response.assignment))

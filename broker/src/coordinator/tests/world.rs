@@ -1,9 +1,10 @@
 //! A coordinator with a log under it that the test holds in its hands.
 
+use crate::coordinator::Sharded;
 use std::collections::{BTreeMap, BTreeSet};
 
 use klamm_protocol::record::{Batch, INFLATE_LIMIT_BYTES};
-use klamm_protocol::{Str, Uuid};
+use klamm_protocol::{ErrorCode, Str, Uuid};
 
 use crate::coordinator::records::{self, Stored};
 use crate::coordinator::{
@@ -55,6 +56,8 @@ pub struct World {
     pub fails: bool,
     /// Answers that came out, oldest first.
     pub answers: Vec<(RequestId, GroupResponse)>,
+    /// Ends of transactions that are written, or could not be.
+    pub ended: Vec<(u64, ErrorCode)>,
     /// Requests that have no answer yet.
     pub unanswered: BTreeSet<RequestId>,
     config: CoordinatorConfig,
@@ -77,6 +80,7 @@ impl World {
             held: false,
             fails: false,
             answers: Vec::new(),
+            ended: Vec::new(),
             unanswered: BTreeSet::new(),
             config,
             next_sequence: 0,
@@ -160,7 +164,7 @@ impl World {
         for batch in log {
             self.coordinator.load_batch(load, batch).unwrap();
         }
-        self.coordinator.loaded(self.now, load, end_offset(log));
+        self.coordinator.loaded(self.now, load, end_offset(log), 0);
         self.committed.insert(partition, log.len());
         self.coordinator.committed(partition, end_offset(log));
         self.settle();
@@ -188,6 +192,7 @@ impl World {
                         assert!(self.unanswered.remove(&id), "{id:?} is answered once");
                         self.answers.push((id, response));
                     }
+                    Output::Ended(token, code) => self.ended.push((token, code)),
                     Output::Append { partition, .. } if self.fails => {
                         self.fails = false;
                         self.coordinator.failed(partition);
