@@ -243,6 +243,28 @@ async fn members_of_a_group_share_the_partitions_and_one_that_leaves_hands_its_o
 }
 
 #[tokio::test]
+async fn a_poll_ends_in_its_time_while_the_group_waits_for_a_member() {
+    let broker = Broker::start(AT_ONCE);
+    let cluster = cluster(&broker).await;
+    let topic = create(&Admin::new(cluster.clone()), "t", 2).await;
+    let mut first = member(&cluster, &topic);
+    owns(&mut first, 2).await;
+    // The group waits for the first one, which does not poll.
+    let mut second = member(&cluster, &topic);
+    let wait = Duration::from_millis(100);
+    for _ in 0..3 {
+        let polled = tokio::time::timeout(Duration::from_secs(20), second.poll(wait)).await;
+        assert_eq!(polled.expect("in its time").unwrap(), []);
+        assert!(second.positions().is_empty());
+    }
+    // Whoever waits can leave.
+    let closed = tokio::time::timeout(Duration::from_secs(20), second.close()).await;
+    closed.expect("at once").unwrap();
+    let mut third = member(&cluster, &topic);
+    tokio::join!(owns(&mut first, 1), owns(&mut third, 1));
+}
+
+#[tokio::test]
 async fn topics_are_created_described_enlarged_and_deleted() {
     let broker = Broker::start(AT_ONCE);
     let cluster = cluster(&broker).await;

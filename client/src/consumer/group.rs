@@ -102,6 +102,11 @@ impl Membership {
         }
     }
 
+    /// Other connections from now on: a JoinGroup that nobody waits for any more still holds up its own.
+    pub fn reconnect(&mut self) {
+        self.cluster = self.cluster.sibling();
+    }
+
     /// Whether partitions are to be given up and [`Membership::join`] to be called.
     pub fn must_join(&self) -> bool {
         *self.standing.borrow() != Standing::Member

@@ -14,9 +14,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use klamm_protocol::messages::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use klamm_protocol::{ErrorCode, Str};
-use tokio::task::JoinSet;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use self::assignment::Partitions;
 pub use self::group::GroupOptions;
 use self::group::Membership;
 use crate::admin::TimeSpec;
@@ -101,6 +103,43 @@ struct Fetch {
     result: Result<FetchResponse, Error>,
 }
 
+/// A member on its way into its group: it waits for the others, and nobody waits for it.
+#[derive(Debug)]
+struct Joining {
+    task: JoinHandle<(Membership, Option<Result<Partitions, Error>>)>,
+    /// Once it is gone, the wait is given up.
+    cancel: oneshot::Sender<()>,
+}
+
+impl Joining {
+    fn begin(mut group: Membership) -> Joining {
+        let (cancel, cancelled) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let joined = tokio::select! {
+                joined = group.join() => Some(joined),
+                _ = cancelled => None,
+            };
+            (group, joined)
+        });
+        Joining { task, cancel }
+    }
+
+    /// The membership, and what it is to read; `None` where the wait was given up.
+    async fn end(&mut self) -> (Membership, Option<Result<Partitions, Error>>) {
+        match (&mut self.task).await {
+            Ok(ended) => ended,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    async fn give_up(mut self) -> Membership {
+        self.cancel = oneshot::channel().0;
+        let mut group = self.end().await.0;
+        group.reconnect();
+        group
+    }
+}
+
 /// Reads records.
 #[derive(Debug)]
 pub struct Consumer {
@@ -112,7 +151,9 @@ pub struct Consumer {
     assignment: u64,
     fetches: JoinSet<Fetch>,
     busy: BTreeSet<i32>,
+    /// `None` also while it is being joined.
     group: Option<Membership>,
+    joining: Option<Joining>,
     committed: BTreeMap<Place, i64>,
     commit_at: Instant,
 }
@@ -128,6 +169,7 @@ impl Consumer {
             fetches: JoinSet::new(),
             busy: BTreeSet::new(),
             group: None,
+            joining: None,
             committed: BTreeMap::new(),
             commit_at: Instant::now(),
         }
@@ -180,8 +222,7 @@ impl Consumer {
         })
     }
 
-    /// The next records, empty after `within`; joining a group may take longer, since the other members are waited
-    /// for. What was handed out before counts as done: members of a group commit it from time to time, and always
+    /// The next records, empty after `within`: also while the group waits for its other members. What was handed out before counts as done: members of a group commit it from time to time, and always
     /// before partitions go to others.
     ///
     /// # Errors
@@ -202,6 +243,12 @@ impl Consumer {
                     None => std::future::pending().await,
                 }
             };
+            let joined = async {
+                match &mut self.joining {
+                    Some(joining) => joining.end().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 Some(fetch) = self.fetches.join_next() => match fetch {
                     Ok(fetch) => {
@@ -213,6 +260,13 @@ impl Consumer {
                     Err(error) => std::panic::resume_unwind(error.into_panic()),
                 },
                 () = changed => {}
+                (group, joined) = joined => {
+                    self.joining = None;
+                    self.group = Some(group);
+                    if let Some(partitions) = joined {
+                        self.take_over(partitions?).await?;
+                    }
+                }
                 () = sleep_until(wake) => {}
             }
             if Instant::now() >= deadline {
@@ -246,6 +300,9 @@ impl Consumer {
     /// # Errors
     /// Those of committing and asking.
     pub async fn close(mut self) -> Result<(), Error> {
+        if let Some(joining) = self.joining.take() {
+            self.group = Some(joining.give_up().await);
+        }
         let automatic = self
             .group
             .as_ref()
@@ -257,7 +314,7 @@ impl Consumer {
         committed
     }
 
-    /// Commits and joins when it is time for that.
+    /// Commits, and begins to join, when it is time for that.
     async fn take_part(&mut self) -> Result<(), Error> {
         let Some(group) = &self.group else {
             return Ok(());
@@ -277,10 +334,19 @@ impl Consumer {
                 result => result?,
             }
         }
-        let Some(group) = self.group.as_mut().filter(|_| must_join) else {
+        if must_join && let Some(group) = self.group.take() {
+            // What it has read so far belongs to others from now on.
+            self.assign([]);
+            self.joining = Some(Joining::begin(group));
+        }
+        Ok(())
+    }
+
+    /// Reads what the group gave to this member, from where the group has committed.
+    async fn take_over(&mut self, partitions: Partitions) -> Result<(), Error> {
+        let Some(group) = &self.group else {
             return Ok(());
         };
-        let partitions = group.join().await?;
         let name = group.options.group.clone();
         let committed = if partitions.is_empty() {
             BTreeMap::new()
