@@ -98,7 +98,10 @@ fn main() -> ExitCode {
         Some(Command::ApiVersions(arguments)) => cli::run(cli::api_versions::run(arguments)),
         Some(Command::Completions { shell }) => print::completions(shell, &mut Cli::command()),
         Some(Command::Settings { part, topic }) => print::settings(part.as_deref().unwrap_or(""), topic),
-        None => broker::run(&cli.run),
+        None => broker::run(&cli.run).map_err(|problem| match meant(&cli.run) {
+            Some(command) => format!("{problem}\ndid you mean the command `klamm {command}`?"),
+            None => problem,
+        }),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -109,4 +112,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The command that somebody meant who named a file that is not there, such as `topics`.
+fn meant(run: &Run) -> Option<String> {
+    let named = run.file.as_ref().filter(|file| !file.exists())?.to_str()?;
+    let stem = named.trim_end_matches('s');
+    let commands = Cli::command();
+    let mut names = commands.get_subcommands().map(clap::Command::get_name);
+    let alike = |name: &&str| !stem.is_empty() && (name.starts_with(stem) || stem.starts_with(*name));
+    names.find(alike).map(str::to_owned)
 }

@@ -13,6 +13,9 @@ pub fn completions(shell: clap_complete::Shell, command: &mut clap::Command) -> 
 }
 
 /// Prints the settings whose names hold `part`.
+///
+/// # Errors
+/// When there is none, or nobody takes the answer.
 pub fn settings(part: &str, topic: bool) -> Result<(), String> {
     let mut out = io::stdout().lock();
     let sections = if topic {
@@ -20,12 +23,22 @@ pub fn settings(part: &str, topic: bool) -> Result<(), String> {
     } else {
         table::BROKER
     };
+    let is_chosen = |setting: &&Setting| !setting.internal && setting.name.contains(part);
+    if !sections
+        .iter()
+        .any(|(_, settings)| settings.iter().any(|setting| is_chosen(&setting)))
+    {
+        let (whose, other) = match topic {
+            true => ("a topic's", "without --topic, the broker's are looked through"),
+            false => ("the broker's", "--topic looks through a topic's"),
+        };
+        return Err(format!(
+            "{part:?} is in the name of none of {whose} settings; {other}"
+        ));
+    }
     let mut print = || -> io::Result<()> {
         for (title, settings) in sections {
-            let mut chosen = settings
-                .iter()
-                .filter(|setting| !setting.internal && setting.name.contains(part))
-                .peekable();
+            let mut chosen = settings.iter().filter(is_chosen).peekable();
             if chosen.peek().is_some() {
                 writeln!(out, "{title}\n")?;
             }

@@ -213,6 +213,11 @@ fn mistakes_in_a_file_are_told_with_their_lines() {
     );
     let said = refusal(dir.path(), &["no.properties"], &[]);
     assert_eq!(said, "klamm: there is no file no.properties");
+    let said = refusal(dir.path(), &["topics"], &[]);
+    assert!(
+        said.ends_with("did you mean the command `klamm topic`?"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -251,4 +256,6 @@ fn tables_are_printed_for_people() {
         settings.contains("num.partitions\n") && settings.contains("default: 1"),
         "{settings}"
     );
+    let said = refusal(dir.path(), &["settings", "colour"], &[]);
+    assert!(said.contains("\"colour\" is in the name of none"), "{said}");
 }
