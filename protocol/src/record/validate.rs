@@ -130,14 +130,16 @@ impl Batch {
         }
     }
 
-    /// Checks what a producer sent: the head always, the records if they are plain or the rules ask for it.
-    /// A max timestamp that walked records do not have is corrected, as Kafka does.
+    /// Checks what a producer sent: the head always, the records if they are plain or the rules ask for it, or if
+    /// the max timestamp cannot be (sarama before 1.23 leaves it out). A max timestamp that walked records do not
+    /// have is corrected, as Kafka does.
     ///
     /// # Errors
     /// All of [`ProducedError`] but those of [`Batch::parse_produced`] and [`Batch::check_timestamps`].
     pub fn validate_produced(&mut self, rules: &ProducedRules) -> Result<(), ProducedError> {
         let codec = self.validate_head(rules)?;
-        if codec == Compression::None || rules.walk_compressed || rules.key_required {
+        let no_max_timestamp = self.header().max_timestamp_ms < self.header().base_timestamp_ms;
+        if codec == Compression::None || rules.walk_compressed || rules.key_required || no_max_timestamp {
             let max_timestamp_ms = self.walk(rules)?;
             self.set_max_timestamp(max_timestamp_ms);
         }
@@ -406,6 +408,13 @@ mod tests {
             Batch::parse(batch.to_bytes()).is_ok(),
             "the CRC is corrected with it"
         );
+    }
+
+    #[test]
+    fn a_compressed_batch_without_a_max_timestamp_gets_that_of_its_records() {
+        let mut batch = with_head(Compression::Gzip, |h| h.max_timestamp_ms = NO_TIMESTAMP);
+        batch.validate_produced(&ProducedRules::default()).unwrap();
+        assert_eq!(batch, sound(Compression::Gzip));
     }
 
     #[test]
