@@ -14,6 +14,9 @@ use crate::api::metadata::is_valid_name;
 use crate::config::{Described, Source, describe_all_brokers, describe_broker, describe_topic};
 use crate::node::Node;
 
+/// Kafka's number for a group as a holder of settings (KIP-848).
+const GROUP: i8 = 32;
+
 type Refused = (ErrorCode, String);
 
 /// Handles a request.
@@ -81,10 +84,12 @@ fn describe(node: &Node, resource: &DescribeConfigsResource) -> Result<Vec<Descr
         }
         Some(ConfigResource::Broker(None)) => Ok(describe_all_brokers(&node.config.values)),
         Some(ConfigResource::Broker(Some(id))) if id.0 == this => Ok(describe_broker(&node.config.values)),
+        // Classic groups, the only ones here, have no settings.
+        None if resource.resource_type == GROUP && !name.is_empty() => Ok(Vec::new()),
         _ => Err((
             ErrorCode::INVALID_REQUEST,
             format!(
-                "this is broker {this}, which describes topics and itself, not resource {name:?} of type {}",
+                "this is broker {this}, which describes topics, groups and itself, not resource {name:?} of type {}",
                 resource.resource_type
             ),
         )),

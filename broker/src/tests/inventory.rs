@@ -4,6 +4,7 @@ use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::alter_replica_log_dirs::{
     AlterReplicaLogDir, AlterReplicaLogDirTopic, AlterReplicaLogDirsRequest,
 };
+use klamm_protocol::messages::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
 use klamm_protocol::messages::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResult};
 use klamm_protocol::messages::describe_quorum::{DescribeQuorumRequest, PartitionData, TopicData};
 use klamm_protocol::messages::describe_user_scram_credentials::{
@@ -92,6 +93,28 @@ fn the_quorum_of_one_is_led_by_this_node_and_moves_with_what_is_decided() {
     assert!(later.high_watermark > after.high_watermark);
     let other = quorum(&mut harness, "t");
     assert_eq!(other.error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+}
+
+#[test]
+fn a_group_has_no_settings_and_other_holders_are_refused() {
+    let mut harness = Harness::new(&[]);
+    let mut describe = |resource_type, name: &'static str| {
+        let resource = DescribeConfigsResource {
+            resource_type,
+            resource_name: name.into(),
+            configuration_keys: None,
+        };
+        let request = DescribeConfigsRequest {
+            resources: vec![resource],
+            ..Default::default()
+        };
+        let mut answer = answered!(DescribeConfigs, harness.ask(4, &request));
+        let result = answer.results.remove(0);
+        (result.error_code, result.configs.len())
+    };
+    assert_eq!(describe(32, "g"), (ErrorCode::NONE, 0));
+    assert_eq!(describe(32, ""), (ErrorCode::INVALID_REQUEST, 0));
+    assert_eq!(describe(8, "1"), (ErrorCode::INVALID_REQUEST, 0));
 }
 
 #[test]
