@@ -285,7 +285,7 @@ impl Node {
         for waiter in self.acks.advance(key, advanced.high_watermark) {
             self.finish(waiter);
         }
-        for call in self.fetches.credit(key, advanced.bytes) {
+        for call in self.fetches.credit(key, advanced.bytes, advanced.stable_bytes) {
             fetch::resume(self, call);
         }
     }

@@ -38,6 +38,9 @@ pub(crate) struct Partition {
     high_watermark: i64,
     /// What is appended and not yet below the high watermark: end offset and bytes, in order.
     unacknowledged: VecDeque<(i64, u64)>,
+    /// The last stable offset that readers of committed records have been told of, and the bytes that came since.
+    stable_seen: i64,
+    unstable_bytes: u64,
 }
 
 /// A transaction of which nothing is in the log yet. A marker of its producer takes this away: what was confirmed
@@ -87,6 +90,8 @@ pub(crate) struct Advanced {
     pub high_watermark: i64,
     /// Bytes of the batches that became readable.
     pub bytes: u64,
+    /// The same for readers of committed records.
+    pub stable_bytes: u64,
 }
 
 impl Partition {
@@ -111,6 +116,8 @@ impl Partition {
             flush_scheduled: false,
             beginning: BTreeMap::new(),
             unacknowledged: VecDeque::new(),
+            stable_seen: -1,
+            unstable_bytes: 0,
         };
         partition.lead(holders);
         partition
@@ -346,9 +353,19 @@ impl Partition {
             bytes += size;
             self.unacknowledged.pop_front();
         }
+        self.unstable_bytes += bytes;
+        let last_stable_offset = self.last_stable_offset();
+        let mut stable_bytes = 0;
+        if last_stable_offset > self.stable_seen {
+            // Of several open transactions only the first may have ended: then this is too much, and its readers
+            // look once for nothing.
+            self.stable_seen = last_stable_offset;
+            stable_bytes = std::mem::take(&mut self.unstable_bytes);
+        }
         Some(Advanced {
             high_watermark: acknowledged,
             bytes,
+            stable_bytes,
         })
     }
 

@@ -257,7 +257,15 @@ impl LogDir {
             topic_id: log.topic_id.unwrap_or_default(),
             partition: log.partition,
         };
-        let target = self.path.join(doomed_name(&log.topic, key, "-stray"));
+        // A log whose creation was interrupted has no id yet, and the same one may have been put aside before.
+        let taken = self.fs.list_dir(&self.path)?;
+        let is_free = |name: &String| taken.iter().all(|entry| entry.name != *name);
+        let numbered = (2..).map(|number| format!("-{number}-stray"));
+        let mut names = std::iter::once("-stray".to_owned())
+            .chain(numbered)
+            .map(|suffix| doomed_name(&log.topic, key, &suffix));
+        let name = names.find(is_free).expect("not every number is taken");
+        let target = self.path.join(name);
         self.fs.rename(&log.path, &target)?;
         self.fs.sync_dir(&self.path)?;
         Ok(target)
@@ -584,6 +592,33 @@ mod tests {
         assert_eq!(marker, b"{\"version\":0,\"brokerEpoch\":11}");
         assert_eq!(open().clean_epoch(), Some(11));
         assert_eq!(open().clean_epoch(), None);
+    }
+
+    #[test]
+    fn a_log_that_is_put_aside_again_takes_no_name_that_is_taken() {
+        let memory = MemoryFs::new();
+        let dir = LogDir::open(&memory.shared(), Path::new("/d"), &identity()).unwrap();
+        let log = FoundLog {
+            topic: "t".into(),
+            partition: 1,
+            topic_id: None,
+            path: dir.log_path("t", 1),
+        };
+        let mut targets = Vec::new();
+        for _ in 0..3 {
+            memory.create_dir(&log.path).unwrap();
+            targets.push(dir.set_stray(&log).unwrap());
+        }
+        targets.sort();
+        targets.dedup();
+        assert_eq!(targets.len(), 3);
+        let names = targets
+            .iter()
+            .map(|path| path.file_name().unwrap().to_str().unwrap());
+        assert!(
+            names.clone().all(|name| parse_name(name).is_none()),
+            "nobody takes it for a log"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ import time
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import for_code
+from aiokafka.errors import KafkaError, for_code
 from client import Read, collect
 
 LOOP = asyncio.new_event_loop()
@@ -33,6 +33,7 @@ async def assign(consumer, offsets):
 
 class Client:
     idempotent = True
+    transactional = True
     codecs = ["none", "gzip", "snappy", "lz4", "zstd"]
 
     def __init__(self, bootstrap):
@@ -93,8 +94,12 @@ class Client:
             )
         )
 
-    def read(self, topic, start, count):
-        consumer = self._consumer(None)
+    def transactions(self, name):
+        return Transactions(self.bootstrap, name)
+
+    def read(self, topic, start, count, committed=False):
+        isolation = {"isolation_level": "read_committed"} if committed else {}
+        consumer = self._consumer(None, **isolation)
         try:
             run(assign(consumer, {TopicPartition(topic, partition): offset for partition, offset in start.items()}))
             return collect(lambda seconds: poll(consumer, seconds), count, f"{topic} from {start}")
@@ -190,6 +195,37 @@ class Stream:
 
     def close(self):
         run(self.producer.stop())
+
+
+class Transactions:
+    def __init__(self, bootstrap, name):
+        make = lambda: AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=name)  # noqa: E731
+        self.producer = run(started(make))
+
+    def begin(self):
+        run(self.producer.begin_transaction())
+
+    def send(self, topic, records):
+        run(self._send(topic, records))
+
+    async def _send(self, topic, records):
+        sent = [await self.producer.send(topic, value=r.value, partition=r.partition) for r in records]
+        await asyncio.gather(*sent)
+
+    def send_offset(self, topic, partition, offset, group):
+        run(self.producer.send_offsets_to_transaction({TopicPartition(topic, partition): offset}, group))
+
+    def commit(self):
+        run(self.producer.commit_transaction())
+
+    def abort(self):
+        run(self.producer.abort_transaction())
+
+    def close(self):
+        try:
+            run(self.producer.stop())
+        except KafkaError:
+            pass  # it was fenced, and says so once more
 
 
 class Member:

@@ -7,7 +7,9 @@ Offsets, partitions and timestamps (milliseconds) are plain integers, keys and v
     .codecs                       names of the compressions that the line can write and read
     .idempotent                   whether the line has an idempotent producer
     .produce(topic, [Record], codec="none", idempotent=False) -> [(partition, offset)]   acks=all, one per record
-    .read(topic, {partition: offset}, count) -> [Read]       by assignment and seek
+    .read(topic, {partition: offset}, count, committed=False) -> [Read]   by assignment and seek
+    .transactional                whether the line has transactions
+    .transactions(id) -> Transactions                        a producer with this transactional id, initialised
     .beginning(topic, [partition]), .end(topic, [partition]) -> {partition: offset}
     .at_time(topic, {partition: timestamp}) -> {partition: (offset, timestamp) or None}
     .member(topic, group, session_ms) -> Member              one consumer of a group
@@ -19,6 +21,9 @@ Offsets, partitions and timestamps (milliseconds) are plain integers, keys and v
     .close()
 
     Stream: .send(value) (what fails is not told), .acked, a dict {value: offset} that grows by itself, .close()
+    Transactions: .begin(), .send(topic, [Record]), .send_offset(topic, partition, offset, group), .commit(), .abort(),
+    .close(); sent records have arrived when `send` returns; what fails raises
+
     Member: .poll(seconds) -> [Read], .assigned() -> {partition}, .commit(), .close()
 """
 

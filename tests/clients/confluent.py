@@ -7,6 +7,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, Ne
 
 class Client:
     idempotent = True
+    transactional = True
     codecs = ["none", "gzip", "snappy", "lz4", "zstd"]
 
     def __init__(self, bootstrap):
@@ -67,8 +68,12 @@ class Client:
             }
         )
 
-    def read(self, topic, start, count):
-        consumer = self._consumer("nobody")
+    def transactions(self, name):
+        return Transactions(self.base, name)
+
+    def read(self, topic, start, count, committed=False):
+        isolation = {"isolation.level": "read_committed" if committed else "read_uncommitted"}
+        consumer = self._consumer("nobody", **isolation)
         try:
             consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in start.items()])
             return collect(lambda seconds: poll(consumer, seconds), count, f"{topic} from {start}")
@@ -156,6 +161,47 @@ class Stream:
 
     def close(self):
         self.producer.flush(10)
+
+
+class Transactions:
+    def __init__(self, base, name):
+        self.base = base
+        self.producer = Producer({**base, "transactional.id": name, "reconnect.backoff.max.ms": 500})
+        self.producer.init_transactions(WAIT_SECONDS)
+
+    def begin(self):
+        self.producer.begin_transaction()
+
+    def send(self, topic, records):
+        failed = []
+        for record in records:
+            self.producer.produce(
+                topic,
+                value=record.value,
+                partition=record.partition,
+                on_delivery=lambda error, _: error and failed.append(error),
+            )
+        assert self.producer.flush(WAIT_SECONDS) == 0, "not all records were acknowledged"
+        if failed:
+            raise KafkaException(failed[0])
+
+    def send_offset(self, topic, partition, offset, group):
+        consumer = Consumer({**self.base, "group.id": group})
+        try:
+            metadata = consumer.consumer_group_metadata()
+            offsets = [TopicPartition(topic, partition, offset)]
+            self.producer.send_offsets_to_transaction(offsets, metadata, WAIT_SECONDS)
+        finally:
+            consumer.close()
+
+    def commit(self):
+        self.producer.commit_transaction(WAIT_SECONDS)
+
+    def abort(self):
+        self.producer.abort_transaction(WAIT_SECONDS)
+
+    def close(self):
+        pass
 
 
 class Member:

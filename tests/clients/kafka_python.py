@@ -1,7 +1,7 @@
 """kafka-python, every line from 1.4 to 3.0, behind the shape of `client.py`."""
 
 import kafka
-from client import Read, collect
+from client import Read, WAIT_SECONDS, collect
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewPartitions, NewTopic
 from kafka.structs import OffsetAndMetadata
@@ -18,6 +18,7 @@ def codecs():
 
 class Client:
     idempotent = VERSION >= (2, 2)
+    transactional = VERSION >= (2, 3)
     codecs = codecs()
 
     def __init__(self, bootstrap):
@@ -67,8 +68,12 @@ class Client:
     def _consumer(self, **options):
         return KafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, **options)
 
-    def read(self, topic, start, count):
-        consumer = self._consumer(group_id=None)
+    def transactions(self, name):
+        return Transactions(self.bootstrap, name)
+
+    def read(self, topic, start, count, committed=False):
+        isolation = {"isolation_level": "read_committed"} if committed else {}
+        consumer = self._consumer(group_id=None, **isolation)
         try:
             consumer.assign([TopicPartition(topic, partition) for partition in start])
             for partition, offset in start.items():
@@ -152,6 +157,34 @@ class Stream:
         except Exception:  # no metadata of the topic within max_block_ms
             return
         sent.add_callback(lambda told: self.acked.__setitem__(value, told.offset))
+
+    def close(self):
+        self.producer.close(timeout=10)
+
+
+class Transactions:
+    def __init__(self, bootstrap, name):
+        self.producer = KafkaProducer(bootstrap_servers=bootstrap, transactional_id=name)
+        self.producer.init_transactions()
+
+    def begin(self):
+        self.producer.begin_transaction()
+
+    def send(self, topic, records):
+        sent = [self.producer.send(topic, value=r.value, partition=r.partition) for r in records]
+        self.producer.flush(WAIT_SECONDS)
+        for future in sent:
+            future.get(timeout=WAIT_SECONDS)
+
+    def send_offset(self, topic, partition, offset, group):
+        metadata = OffsetAndMetadata(offset, "", -1)
+        self.producer.send_offsets_to_transaction({TopicPartition(topic, partition): metadata}, group)
+
+    def commit(self):
+        self.producer.commit_transaction()
+
+    def abort(self):
+        self.producer.abort_transaction()
 
     def close(self):
         self.producer.close(timeout=10)

@@ -303,7 +303,8 @@ fn conclude(node: &mut Node, call: FetchCall, outcomes: Vec<Outcome>) {
         connection: Some(call.caller.id.connection),
     };
     let missing = call.min_bytes - bytes as u64;
-    node.fetches.park(call, keys, missing, patience);
+    let stable = call.read_committed;
+    node.fetches.park(call, keys, missing, stable, patience);
 }
 
 /// Answers, once it is known what a reader of committed records has to leave out.

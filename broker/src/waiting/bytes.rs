@@ -12,6 +12,8 @@ struct Entry<T> {
     keys: Vec<LogKey>,
     /// Bytes that have to come before it is given back.
     missing: u64,
+    /// Only bytes below the last stable offset count.
+    stable: bool,
     patience: Patience,
 }
 
@@ -31,8 +33,9 @@ impl<T> WaitForBytes<T> {
         }
     }
 
-    /// Parks `payload` until `missing` more bytes can be read in `keys` together.
-    pub fn park(&mut self, payload: T, keys: Vec<LogKey>, missing: u64, patience: Patience) {
+    /// Parks `payload` until `missing` more bytes can be read in `keys` together; with `stable`, by readers of
+    /// committed records.
+    pub fn park(&mut self, payload: T, keys: Vec<LogKey>, missing: u64, stable: bool, patience: Patience) {
         let id = self.index.insert(patience);
         self.by_key.extend(keys.iter().map(|key| (*key, id)));
         self.entries.insert(
@@ -41,17 +44,20 @@ impl<T> WaitForBytes<T> {
                 payload,
                 keys,
                 missing,
+                stable,
                 patience,
             },
         );
     }
 
-    /// `bytes` more can be read in `key`: returns what has enough by that, oldest first.
-    pub fn credit(&mut self, key: LogKey, bytes: u64) -> Vec<T> {
+    /// `bytes` more can be read in `key`, `stable_bytes` more by readers of committed records: returns what has
+    /// enough by that, oldest first.
+    pub fn credit(&mut self, key: LogKey, bytes: u64, stable_bytes: u64) -> Vec<T> {
         let ids: Vec<WaitId> = self.of_key(key);
         let mut ready = Vec::new();
         for id in ids {
             let entry = self.entries.get_mut(&id).expect("every key belongs to an entry");
+            let bytes = if entry.stable { stable_bytes } else { bytes };
             entry.missing = entry.missing.saturating_sub(bytes);
             if entry.missing == 0 {
                 ready.extend(self.take(id));
@@ -133,21 +139,21 @@ mod tests {
     #[test]
     fn bytes_of_several_partitions_add_up_and_an_entry_is_given_back_once() {
         let mut waiting = WaitForBytes::new();
-        waiting.park("f", vec![key(0), key(1)], 100, FOREVER);
-        assert!(waiting.credit(key(0), 60).is_empty());
-        assert!(waiting.credit(key(2), 60).is_empty());
-        assert_eq!(waiting.credit(key(1), 40), ["f"]);
-        assert!(waiting.credit(key(0), 100).is_empty());
+        waiting.park("f", vec![key(0), key(1)], 100, false, FOREVER);
+        assert!(waiting.credit(key(0), 60, 60).is_empty());
+        assert!(waiting.credit(key(2), 60, 60).is_empty());
+        assert_eq!(waiting.credit(key(1), 40, 40), ["f"]);
+        assert!(waiting.credit(key(0), 100, 100).is_empty());
         assert!(waiting.by_key.is_empty());
     }
 
     #[test]
     fn a_deleted_partition_wakes_its_readers_and_nobody_else() {
         let mut waiting = WaitForBytes::new();
-        waiting.park("both", vec![key(0), key(1)], 1, FOREVER);
-        waiting.park("other", vec![key(1)], 1, FOREVER);
+        waiting.park("both", vec![key(0), key(1)], 1, false, FOREVER);
+        waiting.park("other", vec![key(1)], 1, false, FOREVER);
         assert_eq!(waiting.wake(key(0)), ["both"]);
-        assert_eq!(waiting.credit(key(1), 1), ["other"]);
+        assert_eq!(waiting.credit(key(1), 1, 1), ["other"]);
     }
 
     #[test]
@@ -157,6 +163,7 @@ mod tests {
             "late",
             vec![key(0)],
             1,
+            false,
             Patience {
                 deadline_ms: Some(10),
                 connection: None,
@@ -166,12 +173,21 @@ mod tests {
             deadline_ms: Some(20),
             connection: Some(ConnectionId(7)),
         };
-        waiting.park("gone", vec![key(0)], 1, of_connection);
+        waiting.park("gone", vec![key(0)], 1, false, of_connection);
         assert_eq!(waiting.next_deadline_ms(), Some(10));
         assert!(waiting.expire(9).is_empty());
         assert_eq!(waiting.expire(10), ["late"]);
         waiting.disconnect(ConnectionId(7));
         assert!(waiting.entries.is_empty() && waiting.by_key.is_empty());
         assert!(waiting.index.by_deadline.is_empty() && waiting.index.by_connection.is_empty());
+    }
+
+    #[test]
+    fn a_reader_of_committed_records_waits_for_those_alone() {
+        let mut waiting = WaitForBytes::new();
+        waiting.park("all", vec![key(0)], 10, false, FOREVER);
+        waiting.park("committed", vec![key(0)], 10, true, FOREVER);
+        assert_eq!(waiting.credit(key(0), 10, 0), ["all"]);
+        assert_eq!(waiting.credit(key(0), 1, 11), ["committed"]);
     }
 }

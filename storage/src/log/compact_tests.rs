@@ -247,3 +247,34 @@ fn a_crash_at_any_call_of_a_compaction_loses_no_newest_record() {
         assert!(reopened.fs.open(&path, Mode::Read).is_ok(), "{context}");
     }
 }
+
+#[test]
+fn what_is_aborted_far_behind_does_not_take_the_place_of_what_was_committed() {
+    let mut random = Random(5);
+    let mut bench = Bench::open(machine(), &compacted(), |_| {});
+    let write = |producer_id, value: &[u8]| {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder
+            .producer(producer_id, 0, 0)
+            .transactional()
+            .append(1000, Some(b"t"), Some(value));
+        builder.finish()
+    };
+    bench.append(vec![write(1, b"committed")]);
+    bench.append(vec![end_transaction(1000, 1, 0, true, 0)]);
+    bench.append(vec![write(2, b"aborted")]);
+    fill(&mut bench, &mut random, 40);
+    // The marker lies in the active segment, which is not compacted.
+    bench.append(vec![end_transaction(1000, 2, 0, false, 0)]);
+    bench.settle();
+    let end = bench.log.log_end_offset();
+    bench.log.on_high_watermark(end);
+    assert_eq!(bench.log.last_stable_offset(end), end);
+    assert!(compact(&mut bench, 5000, MEMORY));
+    let values: Vec<_> = records(&mut bench)
+        .into_iter()
+        .filter(|record| record.1 == b"t")
+        .filter_map(|record| record.2)
+        .collect();
+    assert_eq!(values, [b"committed"]);
+}
