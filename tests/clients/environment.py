@@ -5,6 +5,7 @@
 Named versions are tried in order and the first one that this machine has is taken; status 3 says that it has none.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -19,13 +20,16 @@ def cache():
 
 
 def cached(name, pinned, make):
-    """The folder `name` of the cache for what the bytes `pinned` name; `make(folder)` fills it once."""
+    """The folder `name` of the cache for what the bytes `pinned` name; `make(folder)` fills it, once for all runs."""
     home = cache() / f"{name}-{hashlib.sha256(pinned).hexdigest()[:12]}"
-    if not (home / ".complete").exists():
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(parents=True)
-        make(home)
-        (home / ".complete").touch()
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{home}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / ".complete").exists():
+            shutil.rmtree(home, ignore_errors=True)
+            home.mkdir()
+            make(home)
+            (home / ".complete").touch()
     return home
 
 

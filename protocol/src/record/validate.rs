@@ -131,7 +131,7 @@ impl Batch {
     }
 
     /// Checks what a producer sent: the head always, the records if they are plain or the rules ask for it, or if
-    /// the max timestamp cannot be (sarama before 1.23 leaves it out). A max timestamp that walked records do not
+    /// the max timestamp cannot be (sarama up to 1.38 leaves it out). A max timestamp that walked records do not
     /// have is corrected, as Kafka does.
     ///
     /// # Errors

@@ -57,6 +57,7 @@ class Peer:
     sends: frozenset  # of "timestamps" and "headers"
     sees: frozenset
     finds_times: bool = True  # ListOffsets 1 and up
+    balanced: bool = True  # its groups share out partitions
 
     @property
     def name(self):
@@ -281,7 +282,8 @@ def carried(version):
 
 def of_age(version):
     carries = carried(version)
-    return dict(sends=carries, sees=carries, finds_times=at_least(version, (0, 10, 1)))
+    balanced = at_least(version, (0, 9))
+    return dict(sends=carries, sees=carries, finds_times=at_least(version, (0, 10, 1)), balanced=balanced)
 
 
 def all_peers():
@@ -296,7 +298,8 @@ def all_peers():
     for pin in SARAMA_PINS:
         codecs = LZ4 if at_least(pin, (0, 10)) else PLAIN
         reads = ALL if at_least(pin, (0, 11)) else codecs
-        yield Peer("sarama", "sarama 1.22.1", pin, sarama, codecs, reads, **of_age(pin))
+        age = {**of_age(pin), "balanced": at_least(pin, (0, 10, 2))}
+        yield Peer("sarama", "sarama 1.22.1", pin, sarama, codecs, reads, **age)
     for version in JAVA_VERSIONS:
         codecs = ALL if at_least(version, (2, 1)) else LZ4
         yield Peer("java", f"java {version}", "-", java(version), codecs, codecs, **of_age(version))

@@ -1,19 +1,20 @@
 """One suite for the client libraries of every age, each pinned to speak as one release of Kafka (see `peers.py`).
 
-What they send is read by a client of today, what that one sends is read by them, and their groups commit and go on.
-Klamm converts for them, as Apache Kafka does up to 3.9.
+What they send is read by a client of today, what that one sends is read by them, their groups commit and go on, and
+take members of today. Klamm converts for them, as Apache Kafka does up to 3.9.
 """
 
 import socket
 import struct
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import client as clients
 import pytest
-from client import load
-from conftest import LINE
+from client import collect, eventually, load
+from conftest import LINE, create
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -130,6 +131,28 @@ def test_its_group_commits_and_goes_on(peer, client, topic, fresh):
     assert client.committed(topic, group, [0, 1, 2]) == dict.fromkeys(range(3), 10)
     peer.produce(topic, "none", later)
     assert list(map(peer.peer.seen, peer.group(topic, group, 30))) == [read for read in wanted if read.offset >= 10]
+
+
+def test_it_shares_a_group_with_a_member_of_today(peer, client, fresh):
+    """The newcomer takes one of two partitions from the member that had both, and each reads its own."""
+    if not peer.peer.balanced:
+        pytest.skip("there were no groups that balance themselves")
+    topic, group = create(client, fresh("shared"), 2), fresh("mixed")
+    new = client.member(topic, group, 10_000)
+    try:
+        eventually(lambda: new.poll(0.2) or len(new.assigned()) == 2, "the first member has both partitions")
+        with ThreadPoolExecutor(1) as pool:
+            old = pool.submit(peer.group, topic, group, 10)
+            eventually(lambda: new.poll(0.2) or len(new.assigned()) == 1, "the newcomer has one of them")
+            client.produce(topic, [clients.Record(p, b"%d" % n) for p in range(2) for n in range(10)])
+            got = collect(new.poll, 10, f"{topic} shared")
+            theirs = old.result()
+    finally:
+        new.close()
+    (mine,), (other,) = {read.partition for read in got}, {read.partition for read in theirs}
+    assert mine != other
+    assert [read.offset for read in theirs] == list(range(10))
+    assert {read.offset for read in got} == set(range(10))
 
 
 def test_it_finds_offsets_by_time(peer, topic):

@@ -1,7 +1,7 @@
 // KafkaJS as a peer (see `peers.py`).
 'use strict';
 
-const { Kafka, CompressionTypes, logLevel } = require('kafkajs');
+const { AssignerProtocol, Kafka, CompressionTypes, PartitionAssigners, logLevel } = require('kafkajs');
 const { serve, collect } = require('./serve');
 
 const kafka = new Kafka({ clientId: 'peer', brokers: [process.argv[2]], logLevel: logLevel.NOTHING });
@@ -16,8 +16,22 @@ async function withAdmin(work) {
   }
 }
 
+// Gives a group's only member these partitions: KafkaJS has no assignment by hand.
+const chosen = (topic, partitions) => () => {
+  const [name, version, userData] = ['chosen', 1, Buffer.alloc(0)];
+  const { MemberAssignment, MemberMetadata } = AssignerProtocol;
+  const memberAssignment = MemberAssignment.encode({ version, assignment: { [topic]: partitions }, userData });
+  return {
+    name,
+    version,
+    assign: async ({ members }) => members.map(({ memberId }) => ({ memberId, memberAssignment })),
+    protocol: ({ topics }) => ({ name, metadata: MemberMetadata.encode({ version, topics, userData }) }),
+  };
+};
+
 async function consume(topic, groupId, count, seconds, afterJoin, beforeEnd) {
-  const consumer = kafka.consumer({ groupId, sessionTimeout: 10_000, heartbeatInterval: 1000 });
+  const partitionAssigners = [afterJoin.assigner || PartitionAssigners.roundRobin];
+  const consumer = kafka.consumer({ groupId, partitionAssigners, sessionTimeout: 10_000, heartbeatInterval: 1000 });
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   const next = new Map();
@@ -56,10 +70,11 @@ serve({
     });
   },
 
-  // KafkaJS reads in groups only: one of its own, which seeks.
+  // In a group of its own.
   read(topic, count, seconds, starts) {
     const from = new Map(starts);
     return consume(topic, `read-${process.pid}-${Date.now()}`, count, seconds, {
+      assigner: chosen(topic, [...from.keys()]),
       wants: (partition, offset) => from.has(partition) && offset >= from.get(partition),
       seek: (consumer) => starts.forEach(([partition, offset]) => consumer.seek({ topic, partition, offset })),
     });
