@@ -52,6 +52,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Our own file beside a log, empty: the disk has failed under it. The page cache may hold bytes that a failed sync
+/// has lost, and that no later sync will bring to the disk: the next start of the log writes them again. The file lives
+/// no longer than the page cache, or it is on the disk.
+pub(crate) const DOUBT_FILE: &str = "disk-failed";
+
 /// The directory of one log. All its files are named through it, so that renaming it takes one change.
 pub(crate) struct Directory {
     path: RwLock<PathBuf>,
@@ -87,6 +92,12 @@ impl Directory {
 
     pub(crate) fn set_path(&self, path: PathBuf) {
         *self.path.write().unwrap_or_else(PoisonError::into_inner) = path;
+    }
+
+    /// Leaves a mark that the disk failed under this log: see [`DOUBT_FILE`].
+    pub(crate) fn cast_doubt(&self, fs: &dyn Fs) {
+        // Where this cannot be written, no log can be opened either.
+        let _ = fs.open(&self.path().join(DOUBT_FILE), Mode::Create);
     }
 
     pub(crate) fn break_generation(&self, generation: u64) {

@@ -17,7 +17,7 @@ use crate::bug::Bug;
 use crate::checkpoint;
 use crate::compaction;
 use crate::epochs::LeaderEpochs;
-use crate::files::Directory;
+use crate::files::{DOUBT_FILE, Directory};
 use crate::lane::{EPOCHS_FILE, RECOVERY_BOUND_FILE};
 use crate::log::OpenOptions;
 use crate::log_dir::{PARTITION_FILE, PartitionMetadata};
@@ -30,7 +30,7 @@ use crate::segment::{
 use crate::sidecars::{
     Extent, READ_HEADS, Rebuilt, SegmentFacts, entries_hold, facts, sidecars_fit, start_position,
 };
-use crate::sys::{self, DirEntry, Fs, Mode};
+use crate::sys::{self, DirEntry, File, Fs, Mode};
 use crate::transactions;
 
 /// Read-ahead for looking at every byte.
@@ -95,15 +95,26 @@ pub(crate) fn open(
     options: &OpenOptions,
 ) -> Result<Recovered, OpenError> {
     let path = directory.path();
+    let in_doubt = fs.exists(&path.join(DOUBT_FILE)).map_err(|error| OpenError::Io {
+        path: path.clone(),
+        error,
+    })?;
     let recovery = Recovery {
         fs,
         directory,
         path: &path,
         options,
         interval: options.config.index_interval_bytes,
+        clean: options.clean && !in_doubt,
+        in_doubt,
     };
     recovery.run().map_err(|failure| match failure {
-        Failure::Io(error) => OpenError::Io { path, error },
+        Failure::Io(error) => {
+            if !sys::is_no_room(&error) {
+                directory.cast_doubt(fs);
+            }
+            OpenError::Io { path, error }
+        }
         Failure::OtherTopic(found) => OpenError::OtherTopic { path, found },
         Failure::Corrupt { file, offset, reason } => OpenError::Corrupt { file, offset, reason },
     })
@@ -142,6 +153,10 @@ struct Recovery<'a> {
     path: &'a Path,
     options: &'a OpenOptions,
     interval: u64,
+    /// Nothing is checked that need not be.
+    clean: bool,
+    /// What is not below the recovery point is written again, see [`DOUBT_FILE`].
+    in_doubt: bool,
 }
 
 impl Recovery<'_> {
@@ -158,7 +173,7 @@ impl Recovery<'_> {
         if segments.is_empty() {
             segments.push(self.fresh(believed(self.options.log_start_offset))?);
         }
-        let trusted = if self.options.clean {
+        let trusted = if self.clean {
             i64::MAX
         } else {
             believed(self.options.recovery_point)
@@ -190,6 +205,9 @@ impl Recovery<'_> {
         };
         let facts = kept.iter().map(|extent| facts(self.fs, extent));
         let segments = facts.collect::<io::Result<Vec<_>>>()?;
+        if self.in_doubt {
+            self.fs.remove(&self.path.join(DOUBT_FILE))?;
+        }
         Ok(Recovered {
             segments,
             log_start_offset,
@@ -365,7 +383,7 @@ impl Recovery<'_> {
                 kept.push(extent);
                 continue;
             }
-            if self.options.clean && self.clean_end(&extent, &mut walk)? {
+            if self.clean && self.clean_end(&extent, &mut walk)? {
                 kept.push(extent);
                 continue;
             }
@@ -477,6 +495,9 @@ impl Recovery<'_> {
             log.set_len(position)?;
             extent.size = position;
         }
+        if self.in_doubt {
+            write_again(&*log, start, position)?;
+        }
         log.sync_data()?;
         rebuilt.write(self.fs, segment, sealed && damage.is_none())?;
         Ok(damage.is_none())
@@ -504,7 +525,7 @@ impl Recovery<'_> {
                 .entries()
                 .first()
                 .is_none_or(|first| first.1 <= log_start_offset);
-            if self.options.clean
+            if self.clean
                 || (starts && self.epochs_fit(&epochs, kept, log_start_offset, end.min(checked_from))?)
             {
                 replay(self.fs, kept, checked_from, |_, header, _| {
@@ -632,6 +653,19 @@ impl Recovery<'_> {
         }
         Ok(())
     }
+}
+
+/// Makes bytes dirty, so that the next sync brings them to the disk.
+fn write_again(log: &dyn File, start: u64, end: u64) -> io::Result<()> {
+    let mut position = start;
+    while position < end {
+        let step = usize::try_from(end - position).map_or(READ_ALL, |left| left.min(READ_ALL));
+        let mut bytes = vec![0; step];
+        sys::read_exact_at(log, position, &mut bytes)?;
+        log.write_at(position, &[bytes.into()])?;
+        position += step as u64;
+    }
+    Ok(())
 }
 
 /// What the next batch has to follow.

@@ -77,7 +77,11 @@ fn write_row(fs: &dyn Fs, key: LogKey, mut row: Vec<(u64, AppendJob)>, dones: &m
     } else {
         write(fs, &segment, &mut row).err().map(|error| {
             segment.directory.break_generation(generation);
-            LaneError::of(&error, &segment.log.path())
+            let error = LaneError::of(&error, &segment.log.path());
+            if matches!(error, LaneError::Disk(_)) {
+                segment.directory.cast_doubt(fs);
+            }
+            error
         })
     };
     dones.extend(row.into_iter().map(|(_, job)| {

@@ -112,10 +112,13 @@ pub(super) fn run(fs: &dyn Fs, mut work: Work) -> Outcome {
     match result.map_err(|error| LaneError::of(&error, &directory.path())) {
         Ok(outcome) => outcome,
         Err(error @ LaneError::NoRoom(_)) => Outcome::PutOff { work, error },
-        Err(error) => Outcome::Failed {
-            task: Task::Other,
-            error,
-        },
+        Err(error) => {
+            directory.cast_doubt(fs);
+            Outcome::Failed {
+                task: Task::Other,
+                error,
+            }
+        }
     }
 }
 
