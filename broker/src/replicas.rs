@@ -91,6 +91,9 @@ impl Node {
         let found = self.found.remove(&key);
         let lane = match &found {
             Some(found) => found.lane,
+            None if self.registration.somewhere_else => {
+                return self.partitions.insert(key, Slot::Failed(LaneId::METADATA));
+            }
             None => match self
                 .disks
                 .iter()

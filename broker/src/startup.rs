@@ -127,6 +127,13 @@ impl Node {
         {
             return Err(StartError::NoLogDir { path, error });
         }
+        if let Some(at) = unusable
+            .iter()
+            .position(|(path, _)| path.starts_with(&config.metadata_log_dir))
+        {
+            let (path, error) = unusable.swap_remove(at);
+            return Err(StartError::NoLogDir { path, error });
+        }
         for (path, error) in &unusable {
             tracing::error!(path = %path.display(), %error, "going on without this log directory");
         }
@@ -205,6 +212,8 @@ impl Node {
                 previous_epoch,
                 asked: false,
                 strays,
+                lost: Vec::new(),
+                somewhere_else: false,
             },
             broker_epoch: -1,
             disks,
@@ -220,11 +229,32 @@ impl Node {
             next_job_id: 0,
         };
         node.adopt_dynamic_settings();
+        node.registration.lost = node.lost_directories();
+        node.registration.somewhere_else =
+            !node.registration.lost.is_empty() || node.disks.iter().any(|disk| disk.failed);
         let topics: Vec<_> = node.cluster.image().topics().cloned().collect();
         for topic in topics {
             node.host_topic(&topic);
         }
+        node.registration.somewhere_else = false;
         Ok(node)
+    }
+
+    /// Directories that this broker had and that are not here. They are remembered for good: their logs must not be
+    /// made anew, empty, only because a disk is not mounted.
+    fn lost_directories(&self) -> Vec<Uuid> {
+        let known = self.cluster.image().broker(BrokerId(self.config.node_id));
+        let known = known.map_or(&[][..], |broker| &broker.directory_ids);
+        let dirs = self.disks.iter().filter_map(|disk| disk.dir.as_ref());
+        let here: BTreeSet<Uuid> = dirs.map(|dir| dir.identity().directory_id).collect();
+        let lost: Vec<Uuid> = known.iter().filter(|id| !here.contains(id)).copied().collect();
+        for id in &lost {
+            tracing::error!(
+                directory_id = %id,
+                "a log directory of this broker is missing: what lies in it is out of service"
+            );
+        }
+        lost
     }
 
     /// Whether this broker is registered, so that Metadata names it: nobody is to be let in before.
@@ -267,7 +297,10 @@ impl Node {
             incarnation: self.registration.incarnation,
             endpoints: endpoints.collect(),
             rack: self.config.rack.as_deref().map(Str::from),
-            directory_ids: dirs.map(|dir| dir.identity().directory_id).collect(),
+            directory_ids: dirs
+                .map(|dir| dir.identity().directory_id)
+                .chain(self.registration.lost.iter().copied())
+                .collect(),
             previous_epoch: self.registration.previous_epoch,
         });
         self.ask_controller(request, REGISTRATION_TIMEOUT_MS, |node, answer| {
@@ -316,6 +349,10 @@ pub(crate) struct Registration {
     asked: bool,
     /// Logs without a topic id, or found twice.
     strays: Vec<Found>,
+    /// Ids of directories that this broker once had.
+    lost: Vec<Uuid>,
+    /// While the broker starts: a log that was not found lies in a directory that is not here.
+    pub(crate) somewhere_else: bool,
 }
 
 fn identity(config: &BrokerConfig, random: &mut Random) -> Identity {

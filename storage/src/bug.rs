@@ -25,11 +25,15 @@ pub enum Bug {
     LostKey,
     /// A transaction counts as ended in a partition before its marker is written.
     EarlyMarker,
+    /// A sync that failed counts as one that did not.
+    IgnoredSync,
+    /// An append that found no room counts as written.
+    IgnoredNoRoom,
 }
 
 impl Bug {
     /// Every bug, and what it is called on the command line.
-    pub const ALL: [(&'static str, Bug); 8] = [
+    pub const ALL: [(&'static str, Bug); 10] = [
         ("early-ack", Bug::EarlyAck),
         ("torn-batch", Bug::TornBatch),
         ("lost-sequence", Bug::LostSequence),
@@ -38,6 +42,8 @@ impl Bug {
         ("skipped-start", Bug::SkippedStart),
         ("lost-key", Bug::LostKey),
         ("early-marker", Bug::EarlyMarker),
+        ("ignored-sync", Bug::IgnoredSync),
+        ("ignored-no-room", Bug::IgnoredNoRoom),
     ];
 
     /// Whether this thread's broker has this bug.

@@ -309,3 +309,34 @@ fn a_disk_that_cannot_be_read_takes_its_directory() {
     assert_eq!(append(&mut harness, 1, "b"), STORAGE);
     assert_eq!(append(&mut harness, 0, "a"), NONE);
 }
+
+#[test]
+fn logs_of_a_directory_that_is_not_there_are_not_made_anew_and_empty() {
+    let harness = with_durable_records();
+    // Not mounted: something else lies there.
+    harness
+        .disk
+        .rename(Path::new("/b"), Path::new("/elsewhere"))
+        .unwrap();
+    let mut harness = harness.restart();
+    for topic in ["new", "newer"] {
+        assert_eq!(append(&mut harness, 1, "b"), STORAGE);
+        assert_eq!(read(&mut harness, 1), Err(STORAGE));
+        assert_eq!(append(&mut harness, 0, "a"), NONE);
+        harness.create_topic(topic, 2, &[]);
+        let request = super::log::produce_to(topic, -1, &[(0, batch(&["a"])), (1, batch(&["a"]))]);
+        let answer = partitions_of(harness.ask(9, &request));
+        assert!(
+            answer.iter().all(|partition| partition.error_code == NONE),
+            "{answer:?}"
+        );
+        harness = harness.restart();
+    }
+    harness.disk.remove_dir_all(Path::new("/b")).unwrap();
+    harness
+        .disk
+        .rename(Path::new("/elsewhere"), Path::new("/b"))
+        .unwrap();
+    let mut harness = harness.restart();
+    assert_eq!(read(&mut harness, 1).unwrap().len(), 5, "it is mounted again");
+}

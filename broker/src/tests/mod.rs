@@ -85,7 +85,7 @@ impl Harness {
             elapsed_ms: 1,
             unix_ms: 1_700_000_000_000,
         };
-        let node = Node::open(&fs, config, 7, now.unix_ms).expect("an empty disk opens");
+        let node = Node::open(&fs, config, 7 + disk.calls(), now.unix_ms).expect("an empty disk opens");
         let mut harness = Harness {
             disk,
             fs,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::{LaneDone, LaneError, Outcome, Task};
 use crate::LogKey;
+use crate::bug::Bug;
 use crate::files::LazyFile;
 use crate::segment::Segment;
 use crate::sys::{Fs, Mode};
@@ -141,6 +142,7 @@ fn write(fs: &dyn Fs, segment: &Segment, row: &mut [(u64, AppendJob)]) -> io::Re
             }
             Ok(())
         }
+        Err(_) if Bug::IgnoredNoRoom.is_on() => Ok(()),
         Err(error) => {
             segment.reserved.store(0, Ordering::Relaxed);
             // Whoever looks at the files finds them as if nothing had been tried, even after a power cut: the

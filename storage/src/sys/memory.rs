@@ -58,6 +58,8 @@ struct State {
     incarnation: u64,
     locked: BTreeSet<InodeId>,
     calls: u64,
+    /// Faults that have struck, those that stop the world excepted.
+    struck: u64,
     fault: Option<(u64, Fault)>,
     stopped: bool,
     capacity: u64,
@@ -126,6 +128,7 @@ impl MemoryFs {
             incarnation: 0,
             locked: BTreeSet::new(),
             calls: 0,
+            struck: 0,
             fault: None,
             stopped: false,
             capacity: u64::MAX,
@@ -150,6 +153,11 @@ impl MemoryFs {
     /// Lets the call with this number (see [`MemoryFs::calls`]; the next one has the current count) fail.
     pub fn fail_call(&self, number: u64, fault: Fault) {
         self.state().fault = Some((number, fault));
+    }
+
+    /// How many faults have struck that did not stop the world.
+    pub fn struck(&self) -> u64 {
+        self.state().struck
     }
 
     /// Takes back a fault that has not happened yet.
@@ -236,6 +244,7 @@ impl MemoryFs {
             Some((at, fault)) if at == number => {
                 state.fault = None;
                 state.stopped = matches!(fault, Fault::Stop { .. });
+                state.struck += u64::from(!state.stopped);
                 if fault == Fault::Full {
                     state.capacity = 0;
                 }

@@ -57,6 +57,10 @@ pub struct Host {
     running: Option<Running>,
     /// What happens when a fault that was armed stops the disk.
     armed: End,
+    /// Faults of the disk that had struck when this boot began.
+    struck: u64,
+    /// The disk has hardly any room.
+    full: bool,
     /// The disk takes its time.
     pub slow_disk: bool,
 }
@@ -72,6 +76,8 @@ struct Running {
     listening: bool,
     stopping: bool,
     stopped: bool,
+    /// Its disk failed, and it said so.
+    gave_up: bool,
 }
 
 /// The broker's end of a connection.
@@ -97,6 +103,8 @@ impl Host {
             boot: 0,
             running: None,
             armed: End::Kill,
+            struck: 0,
+            full: false,
             slow_disk: false,
         };
         host.schedule(0, HostEvent::Boot);
@@ -212,9 +220,31 @@ impl Host {
         self.fs.fail_call(self.fs.calls() + calls, Fault::Stop { torn });
     }
 
-    /// Takes back an end that has not come yet.
-    pub fn disarm(&mut self) {
+    /// One of the next calls to the disk gives an error; if it is a sync, what it was for is lost.
+    pub fn fail_at_call(&mut self, calls: u64) {
+        self.fs.fail_call(self.fs.calls() + calls, Fault::Io);
+    }
+
+    /// The disk has only so much room left.
+    pub fn fill_disk(&mut self, left: u64) {
+        self.full = true;
+        self.fs.set_capacity(self.fs.used() + left);
+    }
+
+    /// The disk has all the room that anybody wants.
+    pub fn empty_disk(&mut self) {
+        self.full = false;
+        self.fs.set_capacity(u64::MAX);
+    }
+
+    /// Somebody mends the disk: what has not failed yet will not, and a broker that goes on without one of its
+    /// directories starts again.
+    pub fn mend(&mut self) {
         self.fs.clear_fault();
+        self.empty_disk();
+        if self.disk_failed() {
+            self.end(End::Kill);
+        }
     }
 
     /// The broker is asked to stop, and starts again afterwards.
@@ -233,6 +263,7 @@ impl Host {
             (world.random.draw(), world.unix_ms())
         };
         self.fs.set_now_ms(unix_ms);
+        self.struck = self.fs.struck();
         let fs = self.fs.shared();
         let opened = Node::open(&fs, self.config.clone(), seed, unix_ms);
         let started_us = self.shared.borrow().now_us;
@@ -252,12 +283,19 @@ impl Host {
                     listening: false,
                     stopping: false,
                     stopped: false,
+                    gave_up: false,
                 });
                 if !self.died() {
                     self.tell(klamm_broker::Event::Tick);
                 }
             }
             Err(_) if self.fs.is_stopped() => self.end_while_starting(),
+            // Whoever started it tries again.
+            Err(error) if self.disk_failed() || self.full => {
+                self.note(format_args!("broker: does not start: {error}"));
+                self.armed = End::Kill;
+                self.end_while_starting();
+            }
             Err(error) => self.fail(format!("the broker does not start: {error}")),
         }
     }
@@ -275,6 +313,11 @@ impl Host {
         };
         let down_us = world.random.between(1_000, 2_000_000);
         world.schedule(down_us, Event::Host(self.boot, Box::new(HostEvent::Boot)));
+    }
+
+    /// Whether the disk has failed in this boot: then the broker may end.
+    fn disk_failed(&self) -> bool {
+        self.fs.struck() > self.struck
     }
 
     /// Whether the disk call that was just made was the last one.
@@ -397,6 +440,10 @@ impl Host {
         for link in freed {
             self.serve(link);
         }
+        if self.running.as_ref().is_some_and(|running| running.gave_up) {
+            let power_too = self.shared.borrow().random.chance(30);
+            return self.end(if power_too { End::PowerCut } else { End::Kill });
+        }
         if self.running.as_ref().is_some_and(|running| running.stopped) {
             let power_too = self.shared.borrow().random.chance(30);
             self.end(if power_too {
@@ -408,6 +455,7 @@ impl Host {
     }
 
     fn carry_out(&mut self, effect: Effect, freed: &mut VecDeque<LinkId>) {
+        let disk_failed = self.disk_failed();
         let Some(running) = &mut self.running else { return };
         match effect {
             Effect::Answer(id, outbound) => self.answer(id, Some(outbound), freed),
@@ -433,6 +481,10 @@ impl Host {
             Effect::Job(job) => {
                 let after_us = self.disk_us(1);
                 self.schedule(after_us, HostEvent::Job(job));
+            }
+            Effect::Failed(why) if disk_failed => {
+                self.note(format_args!("broker: gives up: {why}"));
+                self.running.as_mut().expect("just seen").gave_up = true;
             }
             Effect::Failed(why) => self.fail(format!("the broker gives up: {why}")),
             Effect::Stopped => running.stopped = true,

@@ -182,6 +182,10 @@ impl Run {
             }
             Event::Host(boot, event) => self.host.happen(boot, *event),
             Event::Fault => self.fault(),
+            Event::Room => {
+                self.shared.borrow().note(format_args!("the disk has room again"));
+                self.host.empty_disk();
+            }
             Event::EndAfterAnswer => {
                 let end = self.choose_end();
                 self.host.end(end);
@@ -251,6 +255,21 @@ impl Run {
                 let slow_us = world.network.slow_us;
                 world.note(format_args!("network slower by {slow_us} us"));
             }
+            92..94 => {
+                world.note(format_args!("disk error after {calls} more calls"));
+                drop(world);
+                self.host.fail_at_call(calls);
+            }
+            94..97 => {
+                let (left, lasts_us) = (
+                    world.random.between(0, 60_000),
+                    world.random.between(200_000, 6_000_000),
+                );
+                world.note(format_args!("the disk has {left} bytes left"));
+                world.schedule(lasts_us, Event::Room);
+                drop(world);
+                self.host.fill_disk(left);
+            }
             _ => {
                 // Never so far that a producer's timestamp is too far off for the broker (an hour).
                 world.clock_skew_ms = world.random.between(0, 3_400_000).cast_signed() - 1_700_000;
@@ -267,7 +286,7 @@ impl Run {
             world.calm = true;
             world.network.slow_us = 0;
         }
-        self.host.disarm();
+        self.host.mend();
         self.host.slow_disk = false;
     }
 }

@@ -3,15 +3,16 @@
 use klamm_broker::config::{self, Assignment, BrokerConfig, Origin};
 
 /// What a broker has in its file here.
-const PROPERTIES: [(&str, &str); 11] = [
+const PROPERTIES: [(&str, &str); 12] = [
     ("node.id", "0"),
-    ("log.dirs", "/data"),
+    ("log.dirs", "/data,/more"),
     ("listeners", "PLAINTEXT://127.0.0.1:9092"),
     ("advertised.listeners", "PLAINTEXT://127.0.0.1:9092"),
     ("auto.create.topics.enable", "false"),
     ("offsets.topic.num.partitions", "2"),
     ("offsets.topic.replication.factor", "1"),
     ("group.initial.rebalance.delay.ms", "0"),
+    ("klamm.reserve.bytes", "200000"),
     ("log.retention.check.interval.ms", "1000"),
     ("log.flush.offset.checkpoint.interval.ms", "2000"),
     ("log.flush.start.offset.checkpoint.interval.ms", "2000"),

@@ -29,6 +29,8 @@ pub enum Event {
     Host(u64, Box<HostEvent>),
     /// Something breaks.
     Fault,
+    /// The disk is not full any more.
+    Room,
     /// The broker ends, just when somebody was told that something is done.
     EndAfterAnswer,
 }
