@@ -71,7 +71,9 @@ class External:
 class Klamm:
     """The binary under test, with a `server.properties` of its own."""
 
-    def __init__(self, port=0, **settings):
+    def __init__(self, port=0, enter=(), **settings):
+        """`enter` is the beginning of a command line that starts the rest of it somewhere else."""
+        self.enter = [*enter]
         self.binary = klamm_binary()
         if not self.binary.exists():
             raise FileNotFoundError(f"{self.binary} is not there: cargo build --release -p klamm, or set KLAMM_BIN")
@@ -97,7 +99,7 @@ class Klamm:
         written = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [self.binary, config], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*self.enter, self.binary, config], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self.bootstrap = f"127.0.0.1:{self._bound_port(written)}"
 
