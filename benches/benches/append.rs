@@ -33,6 +33,7 @@ fn open(fs: &Arc<dyn Fs>, directory: &Path) -> Log {
         open_files: Arc::new(OpenFiles::new(100)),
         recovery_point: 0,
         log_start_offset: 0,
+        compacted_to: 0,
         clean: false,
         now_ms: 0,
     };

@@ -70,6 +70,7 @@ pub(crate) struct Points {
     pub recovery_point: i64,
     pub log_start_offset: i64,
     pub high_watermark: i64,
+    pub compacted_to: i64,
 }
 
 /// A log that was found on a disk at the start, and what the checkpoints say about it.

@@ -401,6 +401,9 @@ impl WriteCheckpoints {
         )?;
         dir.write_checkpoint(Checkpoint::LogStart, &offsets(|points| points.log_start_offset))?;
         dir.write_checkpoint(Checkpoint::Replication, &offsets(|points| points.high_watermark))?;
+        let mut compacted = offsets(|points| points.compacted_to);
+        compacted.retain(|_, offset| *offset > 0);
+        dir.write_checkpoint(Checkpoint::Cleaner, &compacted)?;
         if let Some(broker_epoch) = self.clean {
             dir.mark_clean(broker_epoch)?;
         }

@@ -375,6 +375,7 @@ impl Partition {
             recovery_point: self.log.recovery_point(),
             log_start_offset: self.log.log_start_offset(),
             high_watermark: self.high_watermark,
+            compacted_to: self.log.compacted_to(),
         }
     }
 

@@ -124,6 +124,7 @@ impl Node {
             open_files: self.open_files.clone(),
             recovery_point: points.recovery_point,
             log_start_offset: points.log_start_offset,
+            compacted_to: points.compacted_to,
             clean: dir.clean_epoch().is_some(),
             now_ms: self.now.unix_ms,
         };
@@ -159,6 +160,7 @@ impl Node {
             fsync_acknowledged: config.sync_before_acknowledging(),
             min_dirty_percent: config.min_dirty_percent,
             min_compaction_lag_ms: limit(config.min_compaction_lag_ms),
+            max_compaction_lag_ms: limit(config.max_compaction_lag_ms),
             delete_retention_ms: limit(config.delete_retention_ms),
         }
     }

@@ -38,6 +38,8 @@ pub(crate) struct Schedule {
     disks_ms: u64,
     /// The log that is being compacted.
     compacting: Option<LogKey>,
+    /// A sweep passed by logs that may have to be compacted, while it was.
+    passed_by: bool,
     /// Partitions with records that have to be synced by then.
     flushes: BTreeSet<(u64, LogKey)>,
 }
@@ -52,6 +54,7 @@ impl Schedule {
             checkpoint_ms: 0,
             disks_ms: 0,
             compacting: None,
+            passed_by: false,
             flushes: BTreeSet::new(),
         }
     }
@@ -135,6 +138,7 @@ impl Node {
             };
             let jobs = self.out.lane(partition.lane);
             partition.retain(self.now.unix_ms, jobs);
+            self.schedule.passed_by |= self.schedule.compacting.is_some() && partition.config.cleanup_compact;
             if self.schedule.compacting.is_none()
                 && !short.contains(&partition.lane)
                 && let Some(job) = partition.compact(self.now.unix_ms, COMPACTION_BYTES)
@@ -149,6 +153,9 @@ impl Node {
     /// A compaction is through. Its log may be gone meanwhile.
     pub(crate) fn on_compacted(&mut self, key: LogKey, result: io::Result<Compacted>) {
         self.schedule.compacting = None;
+        if std::mem::take(&mut self.schedule.passed_by) && result.is_ok() {
+            self.schedule.sweep_ms = self.schedule.sweep_ms.min(self.now.elapsed_ms + SWEEP_PAUSE_MS);
+        }
         let Some(Slot::Online(partition)) = self.partitions.get_mut(&key) else {
             return;
         };

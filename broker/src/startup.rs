@@ -442,5 +442,8 @@ fn read_points(dir: &LogDir) -> io::Result<PointsByName> {
     for (name, offset) in dir.read_checkpoint(Checkpoint::Replication)? {
         points.entry(name).or_default().high_watermark = offset;
     }
+    for (name, offset) in dir.read_checkpoint(Checkpoint::Cleaner)? {
+        points.entry(name).or_default().compacted_to = offset;
+    }
     Ok(points)
 }

@@ -7,6 +7,7 @@
 //! recovery-point-offset-checkpoint    up to where each log is durable            (see `checkpoint`)
 //! log-start-offset-checkpoint         where each log starts, if behind its first segment's base
 //! replication-offset-checkpoint       each log's high watermark
+//! cleaner-offset-checkpoint           up to where each log is compacted; only where one is
 //! klamm.reserve                       no bytes, but space on the disk: see [`LogDir::take_reserve`]
 //! TOPIC-PARTITION/                    a log
 //!   partition.metadata                version: 0, topic_id: its topic's id
@@ -53,6 +54,8 @@ pub enum Checkpoint {
     LogStart,
     /// Each log's high watermark.
     Replication,
+    /// Up to where each log is compacted.
+    Cleaner,
 }
 
 impl Checkpoint {
@@ -61,6 +64,7 @@ impl Checkpoint {
             Checkpoint::RecoveryPoint => "recovery-point-offset-checkpoint",
             Checkpoint::LogStart => "log-start-offset-checkpoint",
             Checkpoint::Replication => "replication-offset-checkpoint",
+            Checkpoint::Cleaner => "cleaner-offset-checkpoint",
         }
     }
 }
@@ -293,9 +297,13 @@ impl LogDir {
         }
     }
 
-    /// Replaces a checkpoint durably.
+    /// Replaces a checkpoint durably. Without anything to say, none is made.
     pub fn write_checkpoint(&self, which: Checkpoint, offsets: &Offsets) -> io::Result<()> {
-        checkpoint::write_offsets(&*self.fs, &self.path.join(which.file()), offsets)
+        let path = self.path.join(which.file());
+        if which == Checkpoint::Cleaner && offsets.is_empty() && !self.fs.exists(&path)? {
+            return Ok(());
+        }
+        checkpoint::write_offsets(&*self.fs, &path, offsets)
     }
 
     /// Leaves the marker of a clean shutdown: every log is closed and all checkpoints are written.

@@ -84,6 +84,8 @@ pub(crate) struct Recovered {
     pub(crate) recovery_point: i64,
     pub(crate) epochs: LeaderEpochs,
     pub(crate) producers: Producers,
+    /// Up to where it is compacted.
+    pub(crate) compacted_to: i64,
     /// The bound on what the checkpoints say, if it is still needed.
     pub(crate) bound: Option<i64>,
 }
@@ -198,6 +200,8 @@ impl Recovery<'_> {
             sys::replace(self.fs, &self.path.join(EPOCHS_FILE), text)?;
         }
         let producers = self.producers(&kept, end, checked_from)?;
+        // Before a crash, the end may have been compacted further than it now reaches.
+        let compacted_to = believed(self.options.compacted_to).min(end);
         let bound = if created {
             bound
         } else {
@@ -215,6 +219,7 @@ impl Recovery<'_> {
             recovery_point: end,
             epochs,
             producers,
+            compacted_to,
             bound,
         })
     }

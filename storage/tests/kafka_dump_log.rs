@@ -39,6 +39,7 @@ impl Running {
             open_files: Arc::new(OpenFiles::new(100)),
             recovery_point: 0,
             log_start_offset: 0,
+            compacted_to: 0,
             clean: false,
             now_ms: 1_700_000_000_000,
         };

@@ -61,6 +61,8 @@ pub struct TopicConfig {
     pub delete_retention_ms: u64,
     /// Age below which a record is not compacted away.
     pub min_compaction_lag_ms: u64,
+    /// Age from which on it is, whatever else there is to compact.
+    pub max_compaction_lag_ms: u64,
     /// Share of the log that has to be new before it is compacted, in percent.
     pub min_dirty_percent: u8,
     /// Replicas that a write with acks=all needs.
@@ -107,6 +109,7 @@ impl TopicConfig {
             timestamp_after_max_ms: view.span("message.timestamp.after.max.ms"),
             delete_retention_ms: view.span("delete.retention.ms"),
             min_compaction_lag_ms: view.span("min.compaction.lag.ms"),
+            max_compaction_lag_ms: view.span("max.compaction.lag.ms"),
             min_dirty_percent: percent(&view.text("min.cleanable.dirty.ratio")),
             min_insync_replicas: view.size("min.insync.replicas"),
             retention_bytes: view.limit("retention.bytes"),

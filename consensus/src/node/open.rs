@@ -253,6 +253,7 @@ impl Opening<'_> {
                 open_files: Arc::new(OpenFiles::new(OPEN_FILES)),
                 recovery_point: offset_of(durable) + 1,
                 log_start_offset: 0,
+                compacted_to: 0,
                 clean: false,
                 now_ms: self.options.now_ms,
             },

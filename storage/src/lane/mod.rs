@@ -65,9 +65,10 @@ impl LaneJob {
         !matches!(self.work, Work::Append(_))
     }
 
-    /// Whether it has to be alone: everything of its log before it is done, everything behind it waits.
+    /// Whether it has to be alone: everything of its log before it is done, everything behind it waits. A swap need
+    /// not: it comes between other work of the flusher, and appends do not touch its segments.
     pub(crate) fn is_barrier(&self) -> bool {
-        matches!(self.work, Work::Truncate(_) | Work::Remove(_) | Work::Swap(_))
+        matches!(self.work, Work::Truncate(_) | Work::Remove(_))
     }
 }
 

@@ -6,7 +6,7 @@ use klamm_protocol::record::Batch;
 use klamm_protocol::record::control::ControlRecord;
 use thiserror::Error;
 
-use super::{Log, Pending, Phase, SegmentState};
+use super::{Log, LogConfig, Pending, Phase, SegmentState};
 use crate::lane::{AppendJob, IndexPart, LaneJob, Work};
 use crate::segment::Segment;
 use crate::transactions;
@@ -237,11 +237,26 @@ impl Log {
         };
         let index_limit = self.config.segment_index_bytes;
         shape.size + batch.size() as u64 > self.config.segment_bytes.min(SEGMENT_BYTES_MAX)
-            || span_ms > self.config.segment_ms
+            || span_ms > self.segment_ms()
             || shape.index_len + crate::index::OFFSET_ENTRY > index_limit
             // One entry stays free for the largest timestamp at the end.
             || shape.time_index_len + 2 * crate::index::TIME_ENTRY > index_limit
             || header.last_offset() - base_offset > i64::from(i32::MAX)
+    }
+
+    /// What waits to be compacted must not wait in an active segment (Kafka: `LogConfig.maxSegmentMs`).
+    fn segment_ms(&self) -> i64 {
+        let LogConfig {
+            compact,
+            segment_ms,
+            max_compaction_lag_ms,
+            ..
+        } = self.config;
+        if compact && max_compaction_lag_ms > 0 {
+            segment_ms.min(max_compaction_lag_ms)
+        } else {
+            segment_ms
+        }
     }
 
     /// Seals the active segment with the last job for it, and begins another.

@@ -13,7 +13,8 @@ impl Log {
     /// time. Until [`Log::on_compacted`] or [`Log::on_compaction_failed`] there is no other.
     ///
     /// Compacted is what lies in complete and synced segments below the high watermark and below any open
-    /// transaction, and is older than `min.compaction.lag.ms`.
+    /// transaction, and is older than `min.compaction.lag.ms`. It is due when enough of that is new
+    /// (`min.cleanable.dirty.ratio`), or some of it is older than `max.compaction.lag.ms`.
     pub fn compact(&mut self, now_ms: i64, high_watermark: i64, memory_bytes: usize) -> Option<CompactJob> {
         let ready =
             self.phase == Phase::Open && self.truncation.is_none() && !self.compacting && !self.uncleanable;
@@ -33,12 +34,15 @@ impl Log {
                     && state.is_written()
                     && (self.config.min_compaction_lag_ms == 0 || state.largest_timestamp_ms() <= youngest_ms)
             });
+        let oldest_ms = now_ms.saturating_sub(self.config.max_compaction_lag_ms);
         let (mut segments, mut dirty_bytes, mut bytes, mut last_end) = (Vec::new(), 0, 0, 0);
+        let mut overdue = false;
         for ((_, state), end) in candidates {
             bytes += state.shape.size;
             last_end = *end;
             if *end > self.compacted_to {
                 dirty_bytes += state.shape.size;
+                overdue |= state.first_timestamp_ms() < oldest_ms;
             }
             segments.push(Extent {
                 segment: Arc::clone(&state.segment),
@@ -47,7 +51,8 @@ impl Log {
                 version: state.segment.version(),
             });
         }
-        if dirty_bytes == 0 || dirty_bytes * 100 < bytes * u64::from(self.config.min_dirty_percent) {
+        let enough = dirty_bytes * 100 >= bytes * u64::from(self.config.min_dirty_percent);
+        if dirty_bytes == 0 || !(enough || overdue) {
             return None;
         }
         self.compacting = true;
@@ -87,14 +92,22 @@ impl Log {
         } = compacted;
         let made = segments.len();
         segments.retain(|(segment, _)| self.is_there(segment));
-        if segments.len() == made {
-            self.compacted_to = compacted_to;
+        let all = segments.len() == made;
+        if segments.is_empty() {
+            if all {
+                self.compacted_to = compacted_to;
+            }
+            return;
         }
-        if !segments.is_empty() {
-            // Until they are in place, another compaction would write over them.
-            self.compacting = true;
-            self.emit(Work::Swap(SwapJob { segments }), jobs);
-        }
+        // Until they are in place, another compaction would write over them, and a crash would leave the old ones.
+        self.compacting = true;
+        self.compacted_next = all.then_some(compacted_to);
+        self.emit(Work::Swap(SwapJob { segments }), jobs);
+    }
+
+    /// Up to where the log is compacted; what the log directory's checkpoint is to say.
+    pub fn compacted_to(&self) -> i64 {
+        self.compacted_to
     }
 
     /// A compaction came to nothing; a later one tries again, unless it found damage that all would find.
@@ -104,8 +117,11 @@ impl Log {
     }
 
     /// The segments have their new files. Whoever still reads the old ones finds out by the batches.
-    pub(super) fn swapped(&mut self, segments: Vec<(Arc<Segment>, Shape)>) {
+    pub(super) fn swapped(&mut self, segments: Vec<(Arc<Segment>, Shape)>, all: bool) {
         self.compacting = false;
+        // Where something did not get into place, the next compaction begins again at the beginning.
+        let next = self.compacted_next.take();
+        self.compacted_to = if all { next.unwrap_or(self.compacted_to) } else { 0 };
         for (segment, mut shape) in segments {
             if !self.is_there(&segment) {
                 continue;

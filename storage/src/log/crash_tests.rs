@@ -437,7 +437,7 @@ pub(super) fn machine() -> MemoryFs {
 }
 
 /// `KLAMM_SEED` runs one schedule, `KLAMM_SEEDS` multiplies their number.
-fn seeds(count: u64) -> std::ops::Range<u64> {
+pub(super) fn seeds(count: u64) -> std::ops::Range<u64> {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     match number("KLAMM_SEED") {
         Some(seed) => seed..seed + 1,

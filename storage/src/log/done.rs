@@ -39,13 +39,7 @@ impl Log {
             Outcome::Synced { end_offset } => self.synced(end_offset, current),
             Outcome::Truncated(truncated) => progress.lost_from = self.truncated(*truncated, jobs),
             Outcome::Deleted => {}
-            Outcome::Swapped(segments, all) => {
-                if !all {
-                    // The next compaction begins again at the beginning.
-                    self.compacted_to = 0;
-                }
-                self.swapped(segments);
-            }
+            Outcome::Swapped(segments, all) => self.swapped(segments, all),
             Outcome::Removed => self.phase = Phase::Deleted,
             Outcome::Unbound => self.bound = None,
             Outcome::PutOff { work, error } => {

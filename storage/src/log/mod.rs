@@ -16,6 +16,8 @@ mod read;
 mod upkeep;
 
 #[cfg(test)]
+mod compact_model_tests;
+#[cfg(test)]
 mod compact_tests;
 #[cfg(test)]
 mod crash_tests;
@@ -74,6 +76,8 @@ pub struct LogConfig {
     pub min_dirty_percent: u8,
     /// `min.compaction.lag.ms`: younger records are not compacted away.
     pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`: older records are compacted, however few they are.
+    pub max_compaction_lag_ms: i64,
     /// `delete.retention.ms`: so long a tombstone stays after the first compaction that sees it.
     pub delete_retention_ms: i64,
     /// A record counts as acknowledged once it is synced, and not when it is in the page cache.
@@ -96,6 +100,7 @@ impl Default for LogConfig {
             producer_expiration_ms: 24 * 3_600_000,
             min_dirty_percent: 50,
             min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
             delete_retention_ms: 24 * 3_600_000,
             fsync_acknowledged: false,
         }
@@ -120,6 +125,8 @@ pub struct OpenOptions {
     /// Where the log starts, from the log directory's checkpoint; 0 when that does not say. A log that is created
     /// begins there.
     pub log_start_offset: i64,
+    /// Up to where the log is compacted, from the log directory's checkpoint; 0 when that does not say.
+    pub compacted_to: i64,
     /// The log directory was shut down cleanly: nothing is checked that need not be.
     pub clean: bool,
     /// Milliseconds since 1970.
@@ -155,8 +162,10 @@ pub struct Log {
     truncation: Option<Truncation>,
     /// A file bounds the recovery point in the log directory's checkpoint, which may be from before a cut.
     bound: Option<i64>,
-    /// Up to where a compaction has been; it begins at 0 with every start.
+    /// Up to where a compaction has been.
     compacted_to: i64,
+    /// The same, once what a compaction has made is in place.
+    compacted_next: Option<i64>,
     compacting: bool,
     /// A compaction found damage.
     uncleanable: bool,
@@ -291,6 +300,14 @@ impl SegmentState {
         }
     }
 
+    /// The timestamp of the first batch, or where that has none when the segment was begun.
+    fn first_timestamp_ms(&self) -> i64 {
+        match self.shape.first_timestamp_ms {
+            Some(ms) if ms >= 0 => ms,
+            _ => self.created_ms,
+        }
+    }
+
     fn is_written(&self) -> bool {
         self.written == self.shape.size && self.appends_in_flight == 0
     }
@@ -348,7 +365,8 @@ impl Log {
             },
             truncation: None,
             bound: recovered.bound,
-            compacted_to: 0,
+            compacted_to: recovered.compacted_to,
+            compacted_next: None,
             compacting: false,
             uncleanable: false,
             phase: Phase::Open,

@@ -39,6 +39,7 @@ pub(super) fn options(config: &LogConfig, tail: &Arc<Tail>) -> OpenOptions {
         open_files: Arc::new(OpenFiles::new(64)),
         recovery_point: 0,
         log_start_offset: 0,
+        compacted_to: 0,
         clean: false,
         now_ms: 1000,
     }

@@ -57,6 +57,7 @@ mod tests {
             (Bug::EarlyPublish, 5),
             (Bug::SkippedStart, 1),
             (Bug::LostKey, 2),
+            (Bug::IgnoredNoRoom, 5),
         ] {
             let is_found = |seed| {
                 let options = Options {

@@ -206,7 +206,6 @@ pub(super) const SETTINGS: &[Setting] = &[
     long("log.cleaner.max.compaction.lag.ms", "9223372036854775807")
         .at_least(1)
         .cluster_wide()
-        .inert(reason::OWN_COMPACTION)
         .doc("A record is looked at by compaction once it is this many milliseconds old."),
     int("producer.id.expiration.ms", "86400000")
         .at_least(1)

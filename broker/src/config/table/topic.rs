@@ -81,7 +81,6 @@ pub(super) const SETTINGS: &[Setting] = &[
         .doc("How long records of a tiered topic stay on this broker, in milliseconds."),
     long("max.compaction.lag.ms", "9223372036854775807")
         .at_least(1)
-        .inert(reason::OWN_COMPACTION)
         .broker_names(&["log.cleaner.max.compaction.lag.ms"])
         .doc("A record is looked at by compaction once it is this many milliseconds old."),
     int("max.decompressed.message.bytes", "2147483639")
