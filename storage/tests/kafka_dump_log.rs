@@ -1,7 +1,8 @@
-//! Kafka's own `kafka-dump-log` reads our files, while the log is open and in use.
+//! Kafka's own `kafka-dump-log` reads our files, while the log is open and in use; and we open the files of a real
+//! Kafka.
 //!
-//! Wants `KLAMM_KAFKA`: a program that is called as `$KLAMM_KAFKA tool kafka-dump-log ARGS`. Without it the test
-//! says that it was skipped.
+//! Wants `KLAMM_KAFKA`: a program that is called as `$KLAMM_KAFKA tool kafka-dump-log ARGS`, and with `start`, `kill9`
+//! and `stop`. Without it the tests say that they were skipped.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,10 +11,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use klamm_protocol::Uuid;
 use klamm_protocol::ids::TopicId;
 use klamm_protocol::record::control::end_transaction;
-use klamm_protocol::record::{Batch, BatchBuilder, Compression};
+use klamm_protocol::record::{Batch, BatchBuilder, Batches, Compression};
 use klamm_storage::lane::Lane;
 use klamm_storage::sys::{Fs, RealFs};
-use klamm_storage::{LaneDone, LaneJob, Log, LogConfig, LogKey, OpenFiles, OpenOptions, Tail};
+use klamm_storage::{LaneDone, LaneJob, Log, LogConfig, LogKey, OpenFiles, OpenOptions, Read, Tail};
 
 type Dones = Arc<(Mutex<Vec<LaneDone>>, Condvar)>;
 
@@ -27,10 +28,14 @@ struct Running {
 
 impl Running {
     fn open(directory: &Path, config: LogConfig) -> Running {
+        Running::open_of(TopicId(Uuid([3; 16])), directory, config)
+    }
+
+    fn open_of(topic_id: TopicId, directory: &Path, config: LogConfig) -> Running {
         let fs: Arc<dyn Fs> = Arc::new(RealFs);
         let options = OpenOptions {
             key: LogKey {
-                topic_id: TopicId(Uuid([3; 16])),
+                topic_id,
                 partition: 0,
             },
             directory: directory.to_owned(),
@@ -256,6 +261,110 @@ fn kafka_reads_a_compacted_log() {
     assert!(!text.contains("key: key"), "a newer one is behind: {text}");
     dump(&kafka, &directory.join("00000000000000000000.index"), &[]);
     dump(&kafka, &directory.join("00000000000000000000.timeindex"), &[]);
+}
+
+/// Runs the launcher; gives what it says.
+fn ask(kafka: &str, args: &[&str]) -> String {
+    let output = Command::new(kafka)
+        .args(args)
+        .output()
+        .expect("KLAMM_KAFKA names a program");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{args:?}: {text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text
+}
+
+fn copy_log(from: &Path, to: &Path) -> TopicId {
+    std::fs::create_dir(to).expect("a fresh directory");
+    for entry in std::fs::read_dir(from).expect("Kafka has made it") {
+        let entry = entry.expect("readable");
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("it can be copied");
+    }
+    let metadata = std::fs::read_to_string(to.join("partition.metadata")).expect("Kafka has written it");
+    let id = metadata.rsplit(' ').next().expect("the id comes last");
+    TopicId(id.trim().parse().expect("22 characters"))
+}
+
+#[test]
+fn a_partition_that_kafka_wrote_opens_also_after_kill_9_and_is_written_on() {
+    let Ok(kafka) = std::env::var("KLAMM_KAFKA") else {
+        eprintln!("skipped: KLAMM_KAFKA is not set");
+        return;
+    };
+    let temporary = tempfile::tempdir().expect("a temporary directory");
+    let of_kafka = temporary.path().join("kafka");
+    let (dir, own_pid) = (of_kafka.display().to_string(), std::process::id().to_string());
+    let said = ask(&kafka, &["start", "--dir", &dir, "--with", &own_pid]);
+    let address = said
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("bootstrap="));
+    let address = address.expect("it says where it listens");
+    let server = ["--bootstrap-server", address, "--topic", "t"];
+    let create = [
+        "tool",
+        "kafka-topics",
+        "--create",
+        "--config",
+        "segment.bytes=1048576",
+    ];
+    ask(&kafka, &[&create[..], &server].concat());
+    // Transactions, so that there are markers and producers.
+    let load = "--num-records 3000 --record-size 1000 --throughput -1 --transactional-id x --transaction-duration-ms 20";
+    let load: Vec<&str> = load.split(' ').collect();
+    ask(
+        &kafka,
+        &[&["tool", "kafka-producer-perf-test"], &server[..], &load].concat(),
+    );
+
+    ask(&kafka, &["kill9", &dir]);
+    let data = of_kafka.join("1/data/t-0");
+    let killed = temporary.path().join("killed-0");
+    let topic_id = copy_log(&data, &killed);
+    ask(&kafka, &["start", "--keep", "--dir", &dir, "--with", &own_pid]);
+    ask(&kafka, &["stop", &dir]);
+    let stopped = temporary.path().join("stopped-0");
+    copy_log(&data, &stopped);
+    for directory in [killed, stopped] {
+        let mut running = Running::open_of(topic_id, &directory, LogConfig::default());
+        let (mut next, mut records) = (0, 0);
+        let end = running.log.log_end_offset();
+        while next < end {
+            let Read::Job(job) = running.log.read(next, end, 1 << 20, true).expect("in range") else {
+                panic!("nothing of it is in memory");
+            };
+            for batch in Batches::new(job.run().expect("the disk is sound").records.to_bytes()) {
+                let header = *batch.expect("whole and right").header();
+                assert_eq!(header.base_offset, next);
+                next = header.last_offset() + 1;
+                records += if header.is_control() {
+                    0
+                } else {
+                    header.record_count
+                };
+            }
+        }
+        assert_eq!(records, 3000, "{}", directory.display());
+        assert!(running.log.segment_count() > 2 && running.log.producer_count() == 1);
+        let mut builder = BatchBuilder::new(Compression::Zstd);
+        builder.append(1_700_000_000_000, Some(b"key"), Some(b"ours"));
+        running.append(builder.finish());
+        running.settle();
+        running.act(|log, jobs| log.close(jobs));
+        running.settle();
+        let files = std::fs::read_dir(&directory).expect("it is there");
+        for file in files.map(|entry| entry.expect("readable").path()) {
+            if file
+                .extension()
+                .is_some_and(|kind| kind == "log" || kind == "index" || kind == "timeindex")
+            {
+                dump(&kafka, &file, &[]);
+            }
+        }
+    }
 }
 
 #[test]

@@ -51,13 +51,14 @@ mod tests {
     fn deliberate_bugs_are_found_within_a_few_seeds() {
         for (bug, seeds) in [
             (Bug::EarlyAck, 1),
-            (Bug::TornBatch, 1),
+            (Bug::TornBatch, 3),
             (Bug::LostSequence, 1),
-            (Bug::EarlyCommit, 6),
-            (Bug::EarlyPublish, 5),
+            (Bug::EarlyCommit, 12),
+            (Bug::EarlyPublish, 19),
             (Bug::SkippedStart, 1),
-            (Bug::LostKey, 2),
-            (Bug::IgnoredNoRoom, 5),
+            (Bug::LostKey, 5),
+            (Bug::IgnoredSync, 37),
+            (Bug::IgnoredNoRoom, 1),
         ] {
             let is_found = |seed| {
                 let options = Options {
@@ -68,7 +69,8 @@ mod tests {
                 };
                 run(&options).failure.is_some()
             };
-            assert!((0..4 * seeds).any(is_found), "{bug:?} is not found");
+            // The last of them found it when this was written; what has changed since may have moved that.
+            assert!((seeds - 1..5 * seeds).any(is_found), "{bug:?} is not found");
         }
     }
 
