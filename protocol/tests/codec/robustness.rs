@@ -79,7 +79,7 @@ proptest! {
 #[test]
 fn what_fuzzing_found_interesting_still_holds() {
     let codecs = codecs::all();
-    for name in ["message", "record_batches", "message_set"] {
+    for name in ["message", "frame", "record_batches", "message_set"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../fuzz/corpus/{name}.txt"));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         assert!(!text.is_empty(), "{} is empty", path.display());
@@ -87,6 +87,7 @@ fn what_fuzzing_found_interesting_still_holds() {
             let input = json::from_hex(line);
             match name {
                 "message" => any_bytes::message_of(&codecs, &input),
+                "frame" => any_bytes::frame_of(&codecs, &input),
                 "record_batches" => any_bytes::record_batches(&input),
                 _ => any_bytes::message_set(&input),
             }
