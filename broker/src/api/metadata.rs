@@ -138,11 +138,14 @@ fn absent(
     version: i16,
 ) -> MetadataResponseTopic {
     let is_internal = topic.name.as_deref().is_some_and(is_internal);
+    let name = match version >= TOPIC_IDS_SINCE {
+        // Who asks by id has no say in the name.
+        true => topic.name.filter(|_| topic.topic_id.is_zero()),
+        false => Some(topic.name.unwrap_or(Str::EMPTY)),
+    };
     MetadataResponseTopic {
         error_code,
-        name: topic
-            .name
-            .or_else(|| (version < TOPIC_IDS_SINCE).then_some(Str::EMPTY)),
+        name,
         topic_id: topic.topic_id,
         is_internal,
         topic_authorized_operations: operations,

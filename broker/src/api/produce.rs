@@ -213,6 +213,10 @@ impl Pending {
     }
 }
 
+/// A write has at least so much time, whatever the request allows: Kafka counts from when its own log has the batches,
+/// so there a timeout of 0 is enough for a topic with one replica.
+const WRITE_MS_MIN: u64 = 1_000;
+
 /// Handles a request: appends what it carries, at once or behind what is still being prepared for the same
 /// connection.
 pub(crate) fn handle(node: &mut Node, caller: Caller, call: ProduceCall) {
@@ -223,18 +227,18 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, call: ProduceCall) {
 
 /// Assigns offsets and appends, and answers when all is acknowledged.
 pub(crate) fn commit(node: &mut Node, caller: Caller, call: ProduceCall) {
-    let acks_valid = matches!(call.acks, -1..=1);
     let verified = preparation::is_verified(node, &caller);
     let mut response = ProduceResponse::default();
     let mut places = Vec::new();
     let mut conditions = Vec::new();
     let mut failed = false;
-    for (topic_at, topic) in call.topics.into_iter().enumerate() {
-        let found = if acks_valid {
-            resolve(node, &caller, &topic).map_err(Rejected::from)
-        } else {
-            Err(Rejected::from(ErrorCode::INVALID_REQUIRED_ACKS))
-        };
+    // As in Kafka's answers, a topic without partitions is left out.
+    let topics = call
+        .topics
+        .into_iter()
+        .filter(|topic| !topic.partitions.is_empty());
+    for (topic_at, topic) in topics.enumerate() {
+        let found = resolve(node, &caller, &topic).map_err(Rejected::from);
         let mut answers = Vec::with_capacity(topic.partitions.len());
         for (partition_at, partition) in topic.partitions.into_iter().enumerate() {
             let appended = found.clone().and_then(|topic_id| {
@@ -291,7 +295,7 @@ pub(crate) fn commit(node: &mut Node, caller: Caller, call: ProduceCall) {
     } else if conditions.is_empty() {
         node.answer(&caller, response);
     } else {
-        let timeout_ms = u64::try_from(call.timeout_ms).unwrap_or(0);
+        let timeout_ms = u64::try_from(call.timeout_ms).unwrap_or(0).max(WRITE_MS_MIN);
         let patience = Patience {
             deadline_ms: Some(node.now.elapsed_ms.saturating_add(timeout_ms)),
             connection: Some(caller.id.connection),
@@ -334,6 +338,9 @@ struct Done {
 fn append(node: &mut Node, key: LogKey, batch: Batch, acks: i16, verified: bool) -> Result<Done, Rejected> {
     let Now { elapsed_ms, unix_ms } = node.now;
     let partition = node.partitions.online(&key).map_err(|absent| absent.code())?;
+    if !matches!(acks, -1..=1) {
+        return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
+    }
     let disk = node.disks.iter().find(|disk| disk.lane == partition.lane);
     if disk.is_some_and(|disk| !disk.room.is_ample()) {
         return Err(ErrorCode::KAFKA_STORAGE_ERROR.into());

@@ -164,6 +164,44 @@ fn a_produce_that_is_not_written_in_time_is_told_so() {
 }
 
 #[test]
+fn a_timeout_of_nothing_is_time_enough_for_the_write_itself() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    for timeout_ms in [0, -1] {
+        harness.stall_lanes();
+        let request = ProduceRequest {
+            timeout_ms,
+            ..produce(-1, &[(0, batch(&["a"]))])
+        };
+        let request = harness.send(9, &request);
+        harness.pass_ms(500);
+        assert!(harness.answer(request).is_none());
+        harness.resume_lanes();
+        let answer = partitions_of(harness.answer(request).expect("written"));
+        assert_eq!(answer[0].error_code, ErrorCode::NONE);
+    }
+}
+
+#[test]
+fn acks_that_do_not_exist_are_refused_where_the_partition_exists() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    let request = produce(2, &[(0, batch(&["a"])), (7, batch(&["a"]))]);
+    let codes = partitions_of(harness.ask(9, &request))
+        .into_iter()
+        .map(|answer| answer.error_code);
+    assert_eq!(
+        codes.collect::<Vec<_>>(),
+        [
+            ErrorCode::INVALID_REQUIRED_ACKS,
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        ]
+    );
+    let nothing = answered!(Produce, harness.ask(9, &produce(1, &[])));
+    assert_eq!(nothing.responses, []);
+}
+
+#[test]
 fn partitions_of_a_produce_fail_each_for_itself() {
     let mut harness = Harness::new(&[]);
     harness.create_topic("t", 1, &[]);
