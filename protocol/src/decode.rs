@@ -157,7 +157,17 @@ impl Decoder {
     }
 
     /// Seven bits a byte, lowest first; the top bit says that more follow.
+    #[inline]
     pub fn unsigned_varint(&mut self) -> Result<u32, DecodeError> {
+        // Most are lengths of names, or counts of no tagged fields.
+        if let Some(&byte @ 0..0x80) = self.bytes.get(self.at) {
+            self.at += 1;
+            return Ok(u32::from(byte));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u32, DecodeError> {
         let start = self.at;
         let mut value = 0u32;
         for shift in [0, 7, 14, 21, 28] {

@@ -54,8 +54,8 @@ pub struct Encoder {
 
 impl Encoder {
     /// Bytes from this length on are referred to instead of copied: below it the copy is cheaper than one more
-    /// piece in a vectored write.
-    pub const MIN_REFERENCE_BYTES: usize = 1024;
+    /// reference and one more piece in a vectored write.
+    pub const MIN_REFERENCE_BYTES: usize = 2048;
 
     /// Room made at once: most messages are smaller.
     const INITIAL_BYTES: usize = 256;
@@ -163,6 +163,10 @@ impl Encoder {
 
     /// Seven bits a byte, lowest first; the top bit says that more follow.
     pub fn unsigned_varint(&mut self, value: u32) {
+        // Most are lengths of names, or counts of no tagged fields.
+        if value < 0x80 {
+            return self.small.push(value.to_le_bytes()[0]);
+        }
         let (bytes, length) = varint(value);
         self.small.extend_from_slice(&bytes[..length]);
     }

@@ -4,8 +4,10 @@
 //! `benches/codec/run` prints the ratios.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use kafka_protocol::messages as theirs;
 use kafka_protocol::protocol::{Decodable, Encodable};
@@ -94,7 +96,7 @@ fn metadata_response() -> MetadataResponse {
 }
 
 /// Measures a message in both codecs, after having seen that they agree on its bytes.
-fn both<O: Message, T: Encodable + Decodable>(c: &mut Criterion, name: &str, version: i16, message: &O) {
+fn both<O: Message, T: Encodable + Decodable>(c: &mut Criterion<ProcessorTime>, name: &str, version: i16, message: &O) {
     let mut out = Encoder::new();
     message.encode(&mut out, version).expect("it fits its version");
     let bytes = out.finish_contiguous();
@@ -128,7 +130,7 @@ fn both<O: Message, T: Encodable + Decodable>(c: &mut Criterion, name: &str, ver
     group.finish();
 }
 
-fn codec(c: &mut Criterion) {
+fn codec(c: &mut Criterion<ProcessorTime>) {
     for (partitions, bytes) in SHAPES {
         let shape = format!("{partitions} x {bytes} B");
         let request = produce_request(partitions, bytes);
@@ -140,9 +142,42 @@ fn codec(c: &mut Criterion) {
     both::<_, theirs::MetadataResponse>(c, "Metadata response 10,000 partitions", METADATA, &response);
 }
 
+/// The time for which this thread had a processor.
+struct ProcessorTime;
+
+impl Measurement for ProcessorTime {
+    type Intermediate = Duration;
+    type Value = Duration;
+
+    fn start(&self) -> Duration {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::try_from(now).expect("the clock counts from 0")
+    }
+
+    fn end(&self, start: Duration) -> Duration {
+        self.start() - start
+    }
+
+    fn add(&self, one: &Duration, other: &Duration) -> Duration {
+        *one + *other
+    }
+
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn to_f64(&self, value: &Duration) -> f64 {
+        WallTime.to_f64(value)
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
+}
+
 criterion_group! {
     name = benches;
-    config = Criterion::default().without_plots();
+    config = Criterion::default().without_plots().with_measurement(ProcessorTime);
     targets = codec
 }
 criterion_main!(benches);
