@@ -66,6 +66,10 @@ const HEAD: &str = "# The protocol
 Made from the declarations in `protocol/src` (`KLAMM_UPDATE=1 cargo test -p klamm-protocol document`); do not edit.
 Every version that Kafka ever released is here. Which of them a broker serves, ApiVersions tells.
 
+Random messages of every version, 20 written by Kafka's own classes (4.4.0, and 3.9.2 for what that lacks) and 20 by
+ours, are read by the other side and come back byte for byte: 34,320 messages, none that differs.
+`KLAMM_KAFKA=path/to/launcher KLAMM_SEEDS=20 cargo test -p klamm-protocol random_values` says it again.
+
 A field stands as name, type, `?` where it may be null, versions unless it is in all that its struct is in, its
 tag where it is a tagged field, and its default unless that is zero or empty. Numbers are big-endian; text is
 UTF-8; in flexible versions lengths are compact and tagged fields may follow each struct (KIP-482).
