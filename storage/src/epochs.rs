@@ -41,10 +41,10 @@ impl LeaderEpochs {
     }
 
     /// Where `requested` ended: the largest known epoch at or below it, and the offset at which the next one
-    /// begins. For the latest epoch that is `log_end_offset`. `None` when the log knows nothing so old, or when
-    /// `requested` is newer than all it knows (Kafka: `LeaderEpochFileCache.endOffsetFor`).
+    /// begins. For the latest epoch that is `log_end_offset`. `None` when the log knows nothing so old, when
+    /// `requested` is newer than all it knows, or when it is no epoch (Kafka: `LeaderEpochFileCache.endOffsetFor`).
     pub fn end_offset_for(&self, requested: i32, log_end_offset: i64) -> Option<(i32, i64)> {
-        let latest = self.latest()?;
+        let latest = self.latest().filter(|_| requested >= 0)?;
         if requested == latest {
             return Some((latest, log_end_offset));
         }
@@ -89,6 +89,7 @@ mod tests {
     fn an_epoch_ends_where_the_next_begins() {
         let epochs = epochs(&[(2, 10), (4, 20), (7, 30)]);
         for (requested, expected) in [
+            (-1, None),
             (1, Some((1, 10))),
             (2, Some((2, 20))),
             (3, Some((2, 20))),

@@ -27,7 +27,8 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeConfigsRe
             resource
                 .configuration_keys
                 .as_ref()
-                .is_none_or(|keys| keys.iter().any(|key| **key == *name))
+                // No names at all ask for everything, as null does.
+                .is_none_or(|keys| keys.is_empty() || keys.iter().any(|key| **key == *name))
         };
         let described = describe(node, &resource).map(|settings| {
             let settings = settings

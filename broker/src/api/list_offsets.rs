@@ -1,6 +1,7 @@
 //! ListOffsets (key 2): the ends of logs, and offsets by timestamp.
 //!
 //! Ends are answered at once. A timestamp is looked up by a job where the index has to be read from the disk.
+//! Version 0 comes from before records had timestamps: it asks for the begins of segments, by when they were written.
 
 use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::list_offsets::{
@@ -28,6 +29,8 @@ const EARLIEST_PENDING_UPLOAD: i64 = -6;
 /// What is known of one partition's answer.
 enum Step {
     Known(FoundOffset),
+    /// What version 0 is answered.
+    Segments(Vec<i64>),
     Job(LaneId, LookupJob),
 }
 
@@ -45,9 +48,24 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: ListOffsetsReques
             let step = check_timestamp(asked.timestamp, caller.version)
                 .and_then(|()| topic_id.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
                 .and_then(|topic_id| node.partition_of(topic_id, asked.partition_index))
-                .and_then(|partition| look_up(partition, asked, read_committed));
+                .and_then(|partition| match caller.version {
+                    0 => Ok(Step::Segments(segments_before(
+                        partition,
+                        asked,
+                        node.now.unix_ms,
+                    ))),
+                    _ => look_up(partition, asked, read_committed),
+                });
             let known = match step {
                 Ok(Step::Known(known)) => Ok(known),
+                Ok(Step::Segments(offsets)) => {
+                    partitions.push(ListOffsetsPartitionResponse {
+                        partition_index: asked.partition_index,
+                        old_style_offsets: offsets,
+                        ..Default::default()
+                    });
+                    continue;
+                }
                 Ok(Step::Job(of, job)) => {
                     lane = of;
                     jobs.push(job);
@@ -56,12 +74,7 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: ListOffsetsReques
                 }
                 Err(code) => Err(code),
             };
-            partitions.push(answer(
-                &caller,
-                asked.partition_index,
-                asked.max_num_offsets,
-                known,
-            ));
+            partitions.push(answer(&caller, asked.partition_index, known));
         }
         response.topics.push(ListOffsetsTopicResponse {
             name: topic.name,
@@ -79,7 +92,7 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: ListOffsetsReques
                 ReadFailure::Disk => ErrorCode::KAFKA_STORAGE_ERROR,
             });
             let place = &mut response.topics[topic].partitions[partition];
-            *place = answer(&caller, place.partition_index, 1, result);
+            *place = answer(&caller, place.partition_index, result);
         }
         node.answer(&caller, response);
     };
@@ -139,10 +152,35 @@ fn look_up(
     Ok(Step::Job(partition.lane, job))
 }
 
+/// Begins of segments that were last written at the asked time or before, latest first; the end of the log counts as
+/// one that is written now (Kafka: `UnifiedLog.legacyFetchOffsetsBefore`).
+fn segments_before(partition: &Partition, asked: &ListOffsetsPartition, now_ms: i64) -> Vec<i64> {
+    let (log, high_watermark) = (&partition.log, partition.high_watermark());
+    let (start_offset, end_offset) = (log.log_start_offset(), log.log_end_offset());
+    let begins = log.segment_times().rev();
+    // An empty last segment begins where the log ends.
+    let begins = begins.map(|(offset, modified_ms)| (offset.max(start_offset), modified_ms));
+    let ends = std::iter::once((end_offset, now_ms)).chain(begins.filter(|begin| begin.0 < end_offset));
+    let most = usize::try_from(asked.max_num_offsets).unwrap_or(0);
+    if asked.timestamp == EARLIEST {
+        return Vec::from_iter((most > 0).then_some(start_offset));
+    }
+    let mut offsets: Vec<i64> = ends
+        .skip_while(|(_, time_ms)| asked.timestamp != LATEST && *time_ms > asked.timestamp)
+        .map(|(offset, _)| offset)
+        .take(most)
+        .collect();
+    // What is not committed is shown to nobody.
+    if let Some(first) = offsets.first_mut() {
+        *first = (*first).min(high_watermark);
+    }
+    offsets.dedup();
+    offsets
+}
+
 fn answer(
     caller: &Caller,
     partition_index: i32,
-    max_offsets: i32,
     found: Result<FoundOffset, ErrorCode>,
 ) -> ListOffsetsPartitionResponse {
     let mut response = ListOffsetsPartitionResponse {
@@ -151,12 +189,6 @@ fn answer(
     };
     match found {
         Err(code) => response.error_code = code,
-        // Version 0 answers with a list.
-        Ok(found) if caller.version == 0 => {
-            response
-                .old_style_offsets
-                .extend((found.offset >= 0 && max_offsets > 0).then_some(found.offset));
-        }
         Ok(found) => {
             response.timestamp = found.timestamp_ms;
             response.offset = found.offset;

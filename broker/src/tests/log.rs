@@ -6,7 +6,7 @@ use klamm_protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRe
 use klamm_protocol::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
-use klamm_protocol::record::{BatchBuilder, BatchHeader, Batches, Compression, legacy};
+use klamm_protocol::record::{BatchBuilder, BatchHeader, Batches, Compression};
 use klamm_protocol::{ErrorCode, Records};
 
 use super::{CLIENT, Harness, answered, batch};
@@ -479,6 +479,47 @@ fn offsets_are_found_by_their_time_and_at_both_ends() {
     assert_eq!(look_up(9_000), (-1, -1));
 }
 
+/// Kafka: `UnifiedLog.legacyFetchOffsetsBefore`.
+#[test]
+fn version_0_is_told_where_segments_begin_by_when_they_were_written() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[("segment.bytes", "1048576")]);
+    let began_ms = harness.now.unix_ms;
+    let half = "x".repeat(600_000);
+    for _ in 0..3 {
+        append(&mut harness, &[&half]);
+        harness.pass_ms(1_000);
+    }
+    let mut look_up = |timestamp, max_num_offsets| {
+        let partition = ListOffsetsPartition {
+            timestamp,
+            max_num_offsets,
+            ..Default::default()
+        };
+        let topic = ListOffsetsTopic {
+            name: "t".into(),
+            partitions: vec![partition],
+        };
+        let request = ListOffsetsRequest {
+            replica_id: -1,
+            topics: vec![topic],
+            ..Default::default()
+        };
+        let mut answer = answered!(ListOffsets, harness.ask(0, &request));
+        let partition = answer.topics.remove(0).partitions.remove(0);
+        assert_eq!(partition.error_code, ErrorCode::NONE);
+        partition.old_style_offsets
+    };
+    assert_eq!(look_up(-1, 1), [3]);
+    assert_eq!(look_up(-1, 10), [3, 2, 1, 0]);
+    assert_eq!(look_up(-2, 10), [0]);
+    assert_eq!(look_up(began_ms - 1, 10), [], "nothing was written by then");
+    assert_eq!(look_up(began_ms + 1_500, 10), [1, 0]);
+    assert_eq!(look_up(began_ms + 60_000, 2), [3, 2]);
+    assert_eq!(look_up(-1, 0), []);
+    assert_eq!(look_up(-2, -1), []);
+}
+
 #[test]
 fn a_failed_disk_takes_its_partitions_and_nothing_else() {
     let mut harness = Harness::new(&[]);
@@ -544,25 +585,6 @@ fn compressed_records_are_looked_at_where_somebody_asked_for_that() {
         let answer = partitions_of(harness.ask(9, &request));
         assert_eq!(answer[0].error_code, code, "klamm.validate.compressed={setting}");
     }
-}
-
-#[test]
-fn clients_of_message_sets_are_served_what_others_wrote_and_the_other_way_round() {
-    let mut harness = Harness::new(&[]);
-    harness.create_topic("t", 1, &[]);
-    append(&mut harness, &["a", "b"]);
-    for (fetch_version, produce_version) in [(0, 0), (1, 1), (2, 2), (3, 2)] {
-        let old = harness.send(fetch_version, &fetch(1, 0, 1));
-        let set = harness.encoded_records(old);
-        let messages = legacy::read(set.clone(), 1 << 20).expect("a message set");
-        assert_eq!(messages[0].offset, 1, "what lies before is left out");
-        assert_eq!(messages[0].value.as_deref(), Some(&b"b"[..]));
-        let request = produce(-1, &[(0, Records::from(set))]);
-        let answer = partitions_of(harness.ask(produce_version, &request));
-        assert_eq!(answer[0].error_code, ErrorCode::NONE, "version {produce_version}");
-    }
-    let all = values(&fetched(harness.ask(11, &fetch(0, 0, 1))));
-    assert_eq!(&all[..3], ["a", "b", "b"]);
 }
 
 #[test]

@@ -444,6 +444,13 @@ impl Log {
         self.segments.values().map(|segment| segment.shape.size).sum()
     }
 
+    /// Where each segment begins and when it was last appended to (milliseconds since 1970), oldest first.
+    pub fn segment_times(&self) -> impl DoubleEndedIterator<Item = (i64, i64)> {
+        self.segments
+            .iter()
+            .map(|(&base_offset, segment)| (base_offset, segment.modified_ms))
+    }
+
     /// How many segments there are.
     pub fn segment_count(&self) -> usize {
         self.segments.len()
