@@ -14,8 +14,9 @@ use klamm_storage::{
     OpenOptions, ReadError, ReadJob,
 };
 
+use crate::api::old_fetch::{Converted, OldRead};
 use crate::disks::{LogName, Points};
-use crate::preparation::{Patient, Prepared};
+use crate::preparation::{Patient, Prepared, treat_all};
 use crate::{ConnectionId, LaneId};
 
 /// Something that may take long. It touches only the log directory of its lane.
@@ -30,6 +31,8 @@ pub enum Job {
     LookUp(LookUpOffsets),
     /// Prepare produced batches for their topics.
     Prepare(PrepareBatches),
+    /// Make message sets of batches.
+    Convert(ConvertRecords),
     /// Write the checkpoints of a directory.
     WriteCheckpoints(WriteCheckpoints),
     /// Write into a directory which cluster it belongs to.
@@ -118,9 +121,14 @@ pub struct LookUpOffsets {
 /// See [`Job::Prepare`].
 pub struct PrepareBatches {
     id: u64,
-    lane: LaneId,
     connection: ConnectionId,
     patients: Vec<Patient>,
+}
+
+/// See [`Job::Convert`].
+pub struct ConvertRecords {
+    id: u64,
+    read: OldRead,
 }
 
 /// See [`Job::WriteCheckpoints`].
@@ -149,6 +157,8 @@ pub enum JobDone {
     LookedUp(LookUpDone),
     /// Batches are ready for their topics.
     Prepared(PrepareDone),
+    /// Message sets for a consumer.
+    Converted(ConvertDone),
     /// The checkpoints of a directory were written, or could not be.
     Checkpointed(LaneId, io::Result<Vec<(LogKey, i64)>>),
     /// A log's old segments were written anew, or could not be.
@@ -172,6 +182,48 @@ pub struct PrepareDone {
     pub(crate) id: u64,
     pub(crate) connection: ConnectionId,
     pub(crate) prepared: Vec<Prepared>,
+    took_us: u64,
+}
+
+/// See [`JobDone::Converted`].
+pub struct ConvertDone {
+    pub(crate) id: u64,
+    pub(crate) results: Vec<Converted>,
+    took_us: u64,
+}
+
+impl PrepareDone {
+    /// How long it took, where somebody measured that.
+    pub(crate) fn took_us(&self) -> u64 {
+        self.took_us
+    }
+}
+
+impl ConvertDone {
+    /// How long it took, where somebody measured that.
+    pub(crate) fn took_us(&self) -> u64 {
+        self.took_us
+    }
+}
+
+impl JobDone {
+    /// Notes how long the job took: of conversions, somebody will ask.
+    pub fn set_took_us(&mut self, us: u64) {
+        match self {
+            JobDone::Prepared(done) => done.took_us = us,
+            JobDone::Converted(done) => done.took_us = us,
+            _ => {}
+        }
+    }
+}
+
+/// Which jobs stand in for each other: of each kind only so many run at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum JobKind {
+    /// Those that touch a log directory. One that stalls must not use up the threads that others need.
+    Disk(LaneId),
+    /// Those that only compute. Each may take some hundred MiB while it runs, and a processor for seconds.
+    Compute,
 }
 
 /// See [`JobDone::Opened`].
@@ -265,24 +317,26 @@ impl Job {
         Job::Read(ReadLogs { id, lane, reads })
     }
 
-    pub(crate) fn prepare(id: u64, lane: LaneId, connection: ConnectionId, patients: Vec<Patient>) -> Job {
+    pub(crate) fn convert(id: u64, read: OldRead) -> Job {
+        Job::Convert(ConvertRecords { id, read })
+    }
+
+    pub(crate) fn prepare(id: u64, connection: ConnectionId, patients: Vec<Patient>) -> Job {
         Job::Prepare(PrepareBatches {
             id,
-            lane,
             connection,
             patients,
         })
     }
 
-    /// The lane whose log directory this touches. A directory that stalls must not use up the threads that
-    /// others need: run only so many jobs of a lane at once.
-    pub fn lane(&self) -> LaneId {
-        match self {
+    /// Whom it takes the place of.
+    pub fn kind(&self) -> JobKind {
+        JobKind::Disk(match self {
+            Job::Prepare(_) | Job::Convert(_) => return JobKind::Compute,
             Job::OpenLog(OpenLog { lane, .. })
             | Job::Read(ReadLogs { lane, .. })
             | Job::LookUp(LookUpOffsets { lane, .. })
             | Job::FindAborted(FindAborted { lane, .. })
-            | Job::Prepare(PrepareBatches { lane, .. })
             | Job::WriteCheckpoints(WriteCheckpoints { lane, .. })
             | Job::Compact(CompactLog { lane, .. })
             | Job::RemoveLog(RemoveLog { lane, .. })
@@ -291,7 +345,7 @@ impl Job {
             | Job::Measure(_, lane, _)
             | Job::Identify(lane, ..)
             | Job::SetStray(lane, ..) => *lane,
-        }
+        })
     }
 
     /// Does it. This may block for as long as the disk does.
@@ -351,7 +405,13 @@ impl Job {
             Job::Prepare(job) => JobDone::Prepared(PrepareDone {
                 id: job.id,
                 connection: job.connection,
-                prepared: job.patients.into_iter().map(Patient::treat).collect(),
+                prepared: treat_all(job.patients),
+                took_us: 0,
+            }),
+            Job::Convert(job) => JobDone::Converted(ConvertDone {
+                id: job.id,
+                results: job.read.convert(),
+                took_us: 0,
             }),
             Job::WriteCheckpoints(job) => JobDone::Checkpointed(job.lane, job.write()),
             Job::Compact(job) => JobDone::Compacted(job.key, job.job.run()),

@@ -19,6 +19,7 @@ mod ids;
 mod job;
 mod markers;
 pub mod node;
+pub mod old_clients;
 mod outputs;
 mod partition;
 mod partitions;

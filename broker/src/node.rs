@@ -13,6 +13,7 @@ use klamm_storage::sys::is_no_room;
 use klamm_storage::{AbortedTransaction, Extents, LaneDone, LaneError, LaneJob, LogKey, OpenFiles, Tail};
 
 use crate::api::init_producer_id::ProducerIds;
+use crate::api::old_fetch::Converted;
 use crate::api::{self, Caller, describe_log_dirs, fetch, produce};
 use crate::cluster::Cluster;
 use crate::config::{BrokerConfig, TopicConfig};
@@ -22,6 +23,7 @@ use crate::groups::Groups;
 use crate::hosting;
 use crate::job::{FoundOffset, Job, JobDone, ReadFailure};
 use crate::markers::AfterMarker;
+use crate::old_clients::OldClients;
 use crate::outputs::Outputs;
 use crate::partition::Advanced;
 use crate::partitions::{Partitions, Slot};
@@ -109,6 +111,9 @@ pub(crate) type AfterAborted =
 /// What happens with what a job has looked up.
 pub(crate) type AfterLookup = Box<dyn FnOnce(&mut Node, Vec<Result<FoundOffset, ReadFailure>>) + Send>;
 
+/// What happens with what a job has converted.
+pub(crate) type AfterConversion = Box<dyn FnOnce(&mut Node, Vec<Converted>) + Send>;
+
 /// The core of one broker.
 pub struct Node {
     pub(crate) config: Arc<BrokerConfig>,
@@ -128,6 +133,9 @@ pub struct Node {
     pub(crate) lookups: BTreeMap<u64, AfterLookup>,
     /// Questions about log directories that wait for their disks.
     pub(crate) measuring: BTreeMap<u64, describe_log_dirs::Measuring>,
+    /// What happens when a job has made message sets.
+    pub(crate) conversions: BTreeMap<u64, AfterConversion>,
+    pub(crate) old_clients: OldClients,
     pub(crate) groups: Groups,
     pub(crate) transactions: Transactions,
     pub(crate) producer_ids: ProducerIds,
@@ -191,7 +199,14 @@ impl Node {
                 }
             }
             Event::Job(JobDone::Prepared(done)) => {
-                preparation::on_prepared(self, done.connection, done.id, done.prepared);
+                let took_us = done.took_us();
+                preparation::on_prepared(self, done.connection, done.id, took_us, done.prepared);
+            }
+            Event::Job(JobDone::Converted(done)) => {
+                self.old_clients.converted_on_fetch.us += done.took_us();
+                if let Some(then) = self.conversions.remove(&done.id) {
+                    then(self, done.results);
+                }
             }
             Event::Job(JobDone::Checkpointed(lane, result)) => self.on_checkpointed(lane, result),
             Event::Job(JobDone::Compacted(key, result)) => self.on_compacted(key, result),
@@ -215,6 +230,11 @@ impl Node {
         self.follow_cluster();
         hosting::follow(self);
         self.out.drain(effects);
+    }
+
+    /// Who uses what Kafka 4.0 removed, and what that costs.
+    pub fn old_clients(&self) -> &OldClients {
+        &self.old_clients
     }
 
     /// The settings as they are now: another `Arc` once AlterConfigs changed them.

@@ -1,6 +1,6 @@
 //! What has to happen before a produced batch may be appended and takes too long for the core. Its log has to be
-//! open; it gets another codec where the topic asks for one (`compression.type`), and every record is looked at
-//! where the topic is compacted and wants keys.
+//! open; what an old producer sends becomes a batch; it gets another codec where the topic asks for one
+//! (`compression.type`), and every record is looked at where the topic is compacted and wants keys.
 //!
 //! Batches are worked on by a job. Meanwhile later Produce requests of the same connection queue up behind, so
 //! that what a producer sends is appended in the order in which it was sent. That is also why a log that is being
@@ -9,20 +9,27 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use bytes::Bytes;
+use klamm_protocol::record::legacy::{self, UpRules};
 use klamm_protocol::record::{
     Batch, BatchBuilder, Compression, INFLATE_LIMIT_BYTES, ProducedRules, RecordsError,
 };
 use klamm_protocol::{ErrorCode, Str};
 use klamm_storage::LogKey;
 
+use crate::ConnectionId;
 use crate::api::Caller;
-use crate::api::produce::{self, ProduceCall, ProducePartition, Rejected};
+use crate::api::produce::{self, ProduceCall, ProducePartition, Produced, Rejected};
 use crate::config::{TopicCompression, TopicConfig};
 use crate::coordinator::transactions::{Enlist, Enlisted};
 use crate::job::Job;
 use crate::node::Node;
+use crate::old_clients::Conversion;
 use crate::transactions;
-use crate::{ConnectionId, LaneId};
+
+/// The most that the batches of one request may take once they are prepared: as much as a request may bring
+/// (`socket.request.max.bytes`). With another codec they can grow a thousandfold.
+const PREPARED_BYTES_MAX: usize = 100 << 20;
 
 /// Produce requests of one connection that are not appended yet, oldest first.
 pub(crate) type Queue = VecDeque<Queued>;
@@ -44,13 +51,15 @@ pub(crate) struct Treatment {
     /// Every record of a compressed batch is looked at.
     walk: bool,
     inflate_limit_bytes: usize,
+    /// What the topic allows a batch to take (`max.message.bytes`).
+    batch_bytes_max: usize,
 }
 
 /// A batch on its way through a job, and where in its request it stands.
 pub(crate) struct Patient {
     topic: usize,
     partition: usize,
-    batch: Batch,
+    produced: Produced,
     treatment: Treatment,
 }
 
@@ -59,6 +68,8 @@ pub(crate) struct Prepared {
     topic: usize,
     partition: usize,
     batch: Result<Batch, Rejected>,
+    /// What was converted from an old format, if anything was.
+    converted: Conversion,
 }
 
 /// Gives a request back if it can be appended now; else it is queued.
@@ -67,6 +78,9 @@ pub(crate) fn prepare(
     caller: Caller,
     mut call: ProduceCall,
 ) -> Option<(Caller, ProduceCall)> {
+    if caller.version < produce::BATCHES_SINCE {
+        note_short_sets(node, &call);
+    }
     let connection = caller.id.connection;
     let is_first = node.preparing.get(&connection).is_none_or(VecDeque::is_empty);
     let waits_for = match await_logs(node, &caller, &call) {
@@ -83,6 +97,20 @@ pub(crate) fn prepare(
         waits_for,
     });
     None
+}
+
+/// Counts what was converted in the connection's task.
+fn note_short_sets(node: &mut Node, call: &ProduceCall) {
+    let partitions = call.topics.iter().flat_map(|topic| &topic.partitions);
+    for partition in partitions {
+        if let Ok(Produced::Batch(batch)) = &partition.batch {
+            node.old_clients.converted_on_produce.add(Conversion {
+                records: u64::try_from(batch.header().record_count).unwrap_or(0),
+                bytes: batch.size() as u64,
+                us: 0,
+            });
+        }
+    }
 }
 
 /// Lets a request go on once all its logs are open, or have failed, or its time is over.
@@ -138,24 +166,37 @@ fn with_queued(
 }
 
 fn begin_job(node: &mut Node, caller: &Caller, call: &mut ProduceCall) -> Option<u64> {
-    let (patients, lane) = take_patients(node, caller, call);
+    let patients = take_patients(node, caller, call);
     (!patients.is_empty()).then(|| {
         let id = node.next_job_id();
-        node.push_job(Job::prepare(id, lane, caller.id.connection, patients));
+        node.push_job(Job::prepare(id, caller.id.connection, patients));
         id
     })
 }
 
 /// A job has prepared batches.
-pub(crate) fn on_prepared(node: &mut Node, connection: ConnectionId, job: u64, prepared: Vec<Prepared>) {
+pub(crate) fn on_prepared(
+    node: &mut Node,
+    connection: ConnectionId,
+    job: u64,
+    took_us: u64,
+    prepared: Vec<Prepared>,
+) {
+    for one in &prepared {
+        node.old_clients.converted_on_produce.add(one.converted);
+    }
+    if prepared.iter().any(|one| one.converted.records > 0) {
+        node.old_clients.converted_on_produce.us += took_us;
+    }
     with_queued(node, connection, job, |node, queued| {
         for Prepared {
             topic,
             partition,
             batch,
+            converted: _,
         } in prepared
         {
-            queued.call.topics[topic].partitions[partition].batch = batch;
+            queued.call.topics[topic].partitions[partition].batch = batch.map(Produced::Batch);
         }
         verify(node, &queued.caller, &mut queued.call)
     });
@@ -177,15 +218,15 @@ pub(crate) fn is_verified(node: &Node, caller: &Caller) -> bool {
 fn verify(node: &mut Node, caller: &Caller, call: &mut ProduceCall) -> Option<u64> {
     let batches = call.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
     let transactional = |partition: &&mut ProducePartition| {
-        let batch = partition.batch.as_ref();
-        batch.is_ok_and(|batch| batch.header().is_transactional())
+        let batch = partition.ready();
+        batch.is_some_and(|batch| batch.header().is_transactional())
     };
     let mut producer = None;
     let mut is_one = true;
     for partition in batches.filter(transactional) {
         if call.transactional_id.is_none() {
             partition.batch = Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED.into());
-        } else if let Ok(batch) = &partition.batch {
+        } else if let Some(batch) = partition.ready() {
             let header = batch.header();
             let this = (header.producer_id, header.producer_epoch);
             is_one &= *producer.get_or_insert(this) == this;
@@ -230,16 +271,19 @@ fn beginning(node: &mut Node, caller: &Caller, call: &ProduceCall) -> BTreeMap<S
         let Ok(topic_id) = produce::resolve(node, caller, topic) else {
             continue;
         };
-        for ProducePartition { index, batch } in &topic.partitions {
+        for asked in &topic.partitions {
             let key = LogKey {
                 topic_id,
-                partition: *index,
+                partition: asked.index,
             };
-            let (Ok(online), Ok(batch)) = (node.partitions.online(&key), batch) else {
+            let (Ok(online), Some(batch)) = (node.partitions.online(&key), asked.ready()) else {
                 continue;
             };
             if batch.header().is_transactional() && online.begins_transaction(batch.header(), now_ms) {
-                partitions.entry(online.topic.clone()).or_default().insert(*index);
+                partitions
+                    .entry(online.topic.clone())
+                    .or_default()
+                    .insert(asked.index);
             }
         }
     }
@@ -278,9 +322,8 @@ fn refuse_unknown(
         let partitions = topic.partitions.iter_mut();
         for partition in partitions.filter(|partition| indexes.contains(&partition.index)) {
             let is_transactional = partition
-                .batch
-                .as_ref()
-                .is_ok_and(|batch| batch.header().is_transactional());
+                .ready()
+                .is_some_and(|batch| batch.header().is_transactional());
             if is_transactional {
                 partition.batch = Err(code.into());
             }
@@ -313,9 +356,8 @@ fn commit_ready(node: &mut Node, connection: ConnectionId) {
 
 /// Takes the batches out of a request that something has to be done to. In their place stands an error until
 /// they come back.
-fn take_patients(node: &Node, caller: &Caller, call: &mut ProduceCall) -> (Vec<Patient>, LaneId) {
+fn take_patients(node: &Node, caller: &Caller, call: &mut ProduceCall) -> Vec<Patient> {
     let mut patients = Vec::new();
-    let mut lane = LaneId::METADATA;
     for (topic_at, topic) in call.topics.iter_mut().enumerate() {
         let Ok(topic_id) = produce::resolve(node, caller, topic) else {
             continue;
@@ -325,28 +367,27 @@ fn take_patients(node: &Node, caller: &Caller, call: &mut ProduceCall) -> (Vec<P
                 topic_id,
                 partition: partition.index,
             };
-            let (Ok(online), Ok(batch)) = (node.partitions.get_online(&key), &partition.batch) else {
+            let (Ok(online), Ok(produced)) = (node.partitions.get_online(&key), &partition.batch) else {
                 continue;
             };
-            let Some(treatment) = treatment(&online.config, batch, node.config.validate_compressed) else {
+            let Some(treatment) = treatment(&online.config, produced, node.config.validate_compressed) else {
                 continue;
             };
-            lane = online.lane;
             let absent = Err(ErrorCode::UNKNOWN_SERVER_ERROR.into());
-            if let Ok(batch) = std::mem::replace(&mut partition.batch, absent) {
+            if let Ok(produced) = std::mem::replace(&mut partition.batch, absent) {
                 patients.push(Patient {
                     topic: topic_at,
                     partition: partition_at,
-                    batch,
+                    produced,
                     treatment,
                 });
             }
         }
     }
-    (patients, lane)
+    patients
 }
 
-fn treatment(config: &TopicConfig, batch: &Batch, validate_compressed: bool) -> Option<Treatment> {
+fn treatment(config: &TopicConfig, produced: &Produced, validate_compressed: bool) -> Option<Treatment> {
     let wanted = match config.compression {
         TopicCompression::Producer => None,
         TopicCompression::Uncompressed => Some(Compression::None),
@@ -355,32 +396,73 @@ fn treatment(config: &TopicConfig, batch: &Batch, validate_compressed: bool) -> 
         TopicCompression::Lz4 => Some(Compression::Lz4),
         TopicCompression::Zstd => Some(Compression::Zstd),
     };
-    let codec = wanted.filter(|codec| batch.header().compression() != Some(*codec));
+    let present = match produced {
+        Produced::Batch(batch) => batch.header().compression(),
+        Produced::Set(_) => None,
+    };
     let treatment = Treatment {
-        codec,
+        codec: wanted.filter(|codec| present != Some(*codec)),
         key_required: config.cleanup_compact,
         // Plain batches have been walked already.
-        walk: validate_compressed && batch.header().compression() != Some(Compression::None),
+        walk: validate_compressed && present != Some(Compression::None),
         inflate_limit_bytes: INFLATE_LIMIT_BYTES.min(config.max_decompressed_bytes as usize),
+        batch_bytes_max: config.max_message_bytes as usize,
     };
-    (treatment.codec.is_some() || treatment.key_required || treatment.walk).then_some(treatment)
+    let is_set = matches!(produced, Produced::Set(_));
+    (is_set || treatment.codec.is_some() || treatment.key_required || treatment.walk).then_some(treatment)
 }
 
-impl Patient {
-    /// Does it: on a thread that may take its time.
-    pub fn treat(self) -> Prepared {
-        let Patient {
-            topic,
-            partition,
-            batch,
-            treatment,
-        } = self;
+/// Treats the batches of one request: on a thread that may take its time. No further one is kept once they take
+/// [`PREPARED_BYTES_MAX`].
+pub(crate) fn treat_all(patients: Vec<Patient>) -> Vec<Prepared> {
+    let mut left_bytes = PREPARED_BYTES_MAX;
+    let treated = patients.into_iter().map(|patient| {
+        let mut converted = Conversion::default();
+        let treatment = Treatment {
+            batch_bytes_max: patient.treatment.batch_bytes_max.min(left_bytes),
+            ..patient.treatment
+        };
+        let batch = match patient.produced {
+            Produced::Batch(batch) => treat(batch, treatment),
+            Produced::Set(set) => convert(set, treatment, &mut converted),
+        };
+        left_bytes = left_bytes.saturating_sub(batch.as_ref().map_or(0, Batch::size));
         Prepared {
-            topic,
-            partition,
-            batch: treat(batch, treatment),
+            topic: patient.topic,
+            partition: patient.partition,
+            batch,
+            converted,
         }
+    });
+    treated.collect()
+}
+
+fn convert(set: Bytes, treatment: Treatment, converted: &mut Conversion) -> Result<Batch, Rejected> {
+    // Nothing is inflated that would be refused as it is.
+    if !legacy::is_plain(&set) && set.len() > treatment.batch_bytes_max {
+        return Err(ErrorCode::MESSAGE_TOO_LARGE.into());
     }
+    let bytes = set.len() as u64;
+    let rules = UpRules {
+        key_required: treatment.key_required,
+        inflate_limit_bytes: treatment.inflate_limit_bytes,
+    };
+    let batch = legacy::up_convert(set, &rules)?;
+    let records = u64::try_from(batch.header().record_count).unwrap_or(0);
+    *converted = Conversion {
+        records,
+        bytes,
+        us: 0,
+    };
+    treat(
+        batch,
+        Treatment {
+            // All of it has just been done.
+            key_required: false,
+            walk: false,
+            ..treatment
+        },
+    )
 }
 
 fn treat(mut batch: Batch, treatment: Treatment) -> Result<Batch, Rejected> {
@@ -392,14 +474,23 @@ fn treat(mut batch: Batch, treatment: Treatment) -> Result<Batch, Rejected> {
             ..ProducedRules::default()
         })?;
     }
-    match treatment.codec {
-        None => Ok(batch),
-        Some(codec) => recompress(&batch, codec, treatment.inflate_limit_bytes).map_err(|error| Rejected {
-            code: ErrorCode::INVALID_RECORD,
-            message: Some(error.to_string()),
-            record: None,
-        }),
+    let codec = treatment
+        .codec
+        .filter(|codec| batch.header().compression() != Some(*codec));
+    let batch = match codec {
+        None => batch,
+        Some(codec) => {
+            recompress(&batch, codec, treatment.inflate_limit_bytes).map_err(|error| Rejected {
+                code: ErrorCode::INVALID_RECORD,
+                message: Some(error.to_string()),
+                record: None,
+            })?
+        }
+    };
+    if batch.size() > treatment.batch_bytes_max {
+        return Err(ErrorCode::MESSAGE_TOO_LARGE.into());
     }
+    Ok(batch)
 }
 
 fn recompress(batch: &Batch, codec: Compression, limit_bytes: usize) -> Result<Batch, RecordsError> {

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use klamm_protocol::frame::{self, RequestHeader};
 use klamm_protocol::{DecodeError, Decoder, EncodeError, Message, Str, messages::*};
 
-use crate::api::old_fetch;
 use crate::api::produce::ProduceCall;
 
 /// One row: an API and the range of its versions that is served.
@@ -40,9 +39,6 @@ macro_rules! served {
         #[derive(Clone, Debug)]
         pub enum Response {
             $(#[doc = concat!("A ", stringify!($name), " response.")] $name($response),)*
-            /// The answer to a Fetch of versions 0 to 3, with the offsets asked for, partition by partition: its
-            /// records become message sets when it is encoded.
-            OldFetch(fetch::FetchResponse, Vec<i64>),
         }
 
         $(impl From<$response> for Response {
@@ -68,10 +64,6 @@ macro_rules! served {
             fn encode(&self, version: i16, correlation_id: i32) -> Result<Vec<Bytes>, EncodeError> {
                 match self {
                     $(Response::$name(body) => frame::encode_response($key, version, correlation_id, body),)*
-                    Response::OldFetch(body, offsets) => {
-                        let body = old_fetch::convert(body, offsets, version);
-                        frame::encode_response(FETCH, version, correlation_id, &body)
-                    }
                 }
             }
         }
@@ -218,7 +210,6 @@ fn not_served(key: i16, version: i16) -> String {
 }
 
 const PRODUCE: i16 = 0;
-const FETCH: i16 = 1;
 const API_VERSIONS: i16 = 18;
 
 /// Reads a frame (without its length).

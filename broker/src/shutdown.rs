@@ -21,6 +21,9 @@ impl Node {
         if !matches!(self.phase, Phase::Running) {
             return;
         }
+        if let Some(summary) = self.old_clients.summary() {
+            tracing::info!("{summary}");
+        }
         hosting::stop(self);
         for call in self.fetches.drain() {
             fetch::resume(self, call);

@@ -25,6 +25,7 @@ use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
 use crate::job::Job;
 use crate::node::{Node, Phase};
+use crate::old_clients::OldClients;
 use crate::random::Random;
 use crate::room::{NO_ROOM, Room};
 use crate::rules::Rules;
@@ -204,6 +205,8 @@ impl Node {
             aborted: BTreeMap::new(),
             lookups: BTreeMap::new(),
             measuring: BTreeMap::new(),
+            conversions: BTreeMap::new(),
+            old_clients: OldClients::default(),
             producer_ids: Default::default(),
             creating: Default::default(),
             preparing: BTreeMap::new(),

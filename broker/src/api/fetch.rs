@@ -3,7 +3,8 @@
 //! A request is read through once when it comes. If that gives `min_bytes`, an error, or nothing may be waited
 //! for, it is answered; else it is parked until enough bytes have come in, its time is over, or one of its
 //! partitions goes away, and then read through a second time and answered with whatever is there.
-//! What is not in memory is read by a job on a blocking thread; the answer waits for it.
+//! What is not in memory is read by a job on a blocking thread; the answer waits for it. For clients from before
+//! record batches another job makes message sets of what was read.
 
 use klamm_protocol::messages::fetch::{
     self, EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch,
@@ -14,12 +15,12 @@ use klamm_storage::{AbortedJob, AbortedTransaction, Extents, LogKey, Read, ReadJ
 
 use crate::LaneId;
 use crate::api::Caller;
+use crate::api::old_fetch::{Converted, OldRead};
 use crate::config::TopicCompression;
 use crate::fetch_session::{Asked, Context, Told, TopicRef, Wanted};
 use crate::job::{FindAborted, Job, ReadFailure};
 use crate::node::Node;
 use crate::partition::Partition;
-use crate::router::Response;
 use crate::waiting::Patience;
 
 /// From this version on, topics are named by id (KIP-516).
@@ -350,7 +351,51 @@ fn answer(node: &mut Node, call: FetchCall, mut outcomes: Vec<Outcome>) {
     node.push_job(Job::FindAborted(FindAborted { id, lane, jobs }));
 }
 
-fn answer_now(node: &mut Node, call: FetchCall, outcomes: Vec<Outcome>) {
+/// Answers, once old consumers have what they can read.
+fn answer_now(node: &mut Node, call: FetchCall, mut outcomes: Vec<Outcome>) {
+    let is_old = call.caller.version < BATCHES_SINCE;
+    if !is_old || outcomes.iter().all(|outcome| outcome.records.is_empty()) {
+        return deliver(node, call, outcomes);
+    }
+    let partitions = outcomes.iter_mut().zip(&call.wanted);
+    let read = OldRead {
+        version: call.caller.version,
+        partitions: partitions
+            .map(|(outcome, wanted)| (std::mem::take(&mut outcome.records), wanted.offset))
+            .collect(),
+        most_bytes: call.max_bytes,
+    };
+    let id = node.next_job_id();
+    let then = move |node: &mut Node, results| on_converted(node, call, outcomes, results);
+    node.conversions.insert(id, Box::new(then));
+    node.push_job(Job::convert(id, read));
+}
+
+/// A job has made message sets of what was read.
+fn on_converted(node: &mut Node, mut call: FetchCall, mut outcomes: Vec<Outcome>, results: Vec<Converted>) {
+    let mut skipped = false;
+    for ((outcome, wanted), converted) in outcomes.iter_mut().zip(&mut call.wanted).zip(results) {
+        node.old_clients.converted_on_fetch.add(converted.price);
+        match converted.result {
+            Ok(records) => {
+                if records.is_empty() && converted.next_offset > wanted.offset {
+                    wanted.offset = converted.next_offset;
+                    skipped = true;
+                }
+                outcome.records = records;
+            }
+            Err(code) => *outcome = Outcome::failed(outcome.key, code),
+        }
+    }
+    let nothing = |outcome: &Outcome| outcome.records.is_empty() && outcome.error == ErrorCode::NONE;
+    if skipped && outcomes.iter().all(nothing) {
+        // Only what such a client is not shown (the ends of transactions): it would ask for the same again, for ever.
+        return read(node, call);
+    }
+    deliver(node, call, outcomes);
+}
+
+fn deliver(node: &mut Node, call: FetchCall, outcomes: Vec<Outcome>) {
     let told: Vec<(TopicRef, i32, Told)> = call
         .wanted
         .iter()
@@ -402,10 +447,6 @@ fn answer_now(node: &mut Node, call: FetchCall, outcomes: Vec<Outcome>) {
             .expect("a topic was just named")
             .partitions
             .push(data);
-    }
-    if call.caller.version < BATCHES_SINCE {
-        let offsets = call.wanted.iter().map(|wanted| wanted.offset).collect();
-        return node.answer(&call.caller, Response::OldFetch(response, offsets));
     }
     node.answer(&call.caller, response);
 }

@@ -40,7 +40,7 @@ use crate::coordinator::transactions::TransactionRequest;
 use crate::groups;
 use crate::markers;
 use crate::node::Node;
-use crate::router::{Inbound, Request};
+use crate::router::{Inbound, Request, served};
 use crate::transactions;
 
 /// Who asks, and how: what it takes to answer.
@@ -61,6 +61,23 @@ pub(crate) fn dispatch(node: &mut Node, id: RequestId, inbound: Inbound) {
         correlation_id: inbound.header.correlation_id,
         client_id: inbound.header.client_id,
     };
+    let key = inbound.header.api_key;
+    let now_ms = node.now.elapsed_ms;
+    if let Some(client) = node
+        .old_clients
+        .note(caller.client_id.as_ref(), key, caller.version, now_ms)
+    {
+        let peer = node
+            .connections
+            .get(&id.connection)
+            .map(|connection| connection.peer);
+        tracing::info!(
+            "client {client:?} at {} sends {} version {}, which Kafka 4 would refuse (told once an hour)",
+            peer.map(|peer| peer.to_string()).unwrap_or_default(),
+            served(key).map_or("requests in", |row| row.name),
+            caller.version
+        );
+    }
     match inbound.request {
         Request::Produce(call) => produce::handle(node, caller, call),
         Request::Fetch(request) => fetch::handle(node, caller, request),

@@ -21,7 +21,10 @@ use crate::waiting::Patience;
 use crate::{CloseReason, Now};
 
 /// From this version on, there are record batches; before it, message sets.
-const BATCHES_SINCE: i16 = 3;
+pub(crate) const BATCHES_SINCE: i16 = 3;
+
+/// A plain message set up to this size is converted at once.
+const SHORT_SET_BYTES: usize = 32 << 10;
 
 /// From this version on, clients know zstd (KIP-110).
 const ZSTD_SINCE: i16 = 7;
@@ -58,8 +61,28 @@ pub struct ProduceTopic {
 pub struct ProducePartition {
     /// The partition.
     pub index: i32,
-    /// The one batch, if it may be appended as far as can be told without the topic.
-    pub batch: Result<Batch, Rejected>,
+    /// What to append, if it may be as far as can be told without the topic. With the code NONE: nothing at all.
+    pub batch: Result<Produced, Rejected>,
+}
+
+impl ProducePartition {
+    /// The batch, if it is one and may be appended as far as is known.
+    pub fn ready(&self) -> Option<&Batch> {
+        match &self.batch {
+            Ok(Produced::Batch(batch)) => Some(batch),
+            Ok(Produced::Set(_)) | Err(_) => None,
+        }
+    }
+}
+
+/// What a partition is sent.
+#[derive(Clone, Debug)]
+pub enum Produced {
+    /// One batch, checked.
+    Batch(Batch),
+    /// A message set of an old producer that takes too long to be converted in the connection's task: a job does it
+    /// once its topic is known.
+    Set(Bytes),
 }
 
 /// Why a batch is not appended.
@@ -118,9 +141,10 @@ impl From<LegacyError> for Rejected {
             | LegacyError::Size { .. }
             | LegacyError::Crc { .. }
             | LegacyError::Fields => ErrorCode::CORRUPT_MESSAGE,
-            LegacyError::Codec { .. } => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
-            LegacyError::LogAppendTime => ErrorCode::INVALID_TIMESTAMP,
+            LegacyError::Magic { magic } if !(0..=2).contains(&magic) => ErrorCode::CORRUPT_MESSAGE,
+            LegacyError::Timestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
             LegacyError::Magic { .. }
+            | LegacyError::Codec { .. }
             | LegacyError::Inflate(_)
             | LegacyError::Wrapper
             | LegacyError::Empty
@@ -169,9 +193,16 @@ impl ProduceCall {
     }
 }
 
-fn read_batch(bytes: Bytes, frame_bytes: usize, version: i16) -> Result<Batch, Rejected> {
+fn read_batch(bytes: Bytes, frame_bytes: usize, version: i16) -> Result<Produced, Rejected> {
     if version < BATCHES_SINCE {
-        return Ok(legacy::up_convert(bytes, &UpRules::default())?);
+        if bytes.is_empty() {
+            // Nothing to append was no error then: it is answered as that, without an offset.
+            return Err(ErrorCode::NONE.into());
+        }
+        return Ok(match bytes.len() <= SHORT_SET_BYTES && legacy::is_plain(&bytes) {
+            true => Produced::Batch(legacy::up_convert(bytes, &UpRules::default())?),
+            false => Produced::Set(bytes),
+        });
     }
     let rules = ProducedRules {
         zstd_allowed: version >= ZSTD_SINCE,
@@ -180,11 +211,11 @@ fn read_batch(bytes: Bytes, frame_bytes: usize, version: i16) -> Result<Batch, R
     let mut batch = Batch::parse_produced(bytes)?;
     batch.validate_produced(&rules)?;
     // The log keeps batches in memory for its readers: a small one must not keep a large frame there.
-    Ok(if batch.size() < frame_bytes / 2 {
+    Ok(Produced::Batch(if batch.size() < frame_bytes / 2 {
         batch.detached()
     } else {
         batch
-    })
+    }))
 }
 
 /// A Produce whose offsets are assigned and not yet acknowledged.
@@ -266,7 +297,7 @@ pub(crate) fn commit(node: &mut Node, caller: Caller, call: ProduceCall) {
                     }
                 }
                 Err(rejected) => {
-                    failed = true;
+                    failed |= rejected.code != ErrorCode::NONE;
                     let current_leader = match &found {
                         Ok(topic) if caller.version >= HINTS_SINCE => {
                             leader_hint(node, *topic, partition.index, rejected.code)
@@ -335,12 +366,22 @@ struct Done {
     acknowledged_at: Option<i64>,
 }
 
-fn append(node: &mut Node, key: LogKey, batch: Batch, acks: i16, verified: bool) -> Result<Done, Rejected> {
+fn append(
+    node: &mut Node,
+    key: LogKey,
+    produced: Produced,
+    acks: i16,
+    verified: bool,
+) -> Result<Done, Rejected> {
     let Now { elapsed_ms, unix_ms } = node.now;
     let partition = node.partitions.online(&key).map_err(|absent| absent.code())?;
     if !matches!(acks, -1..=1) {
         return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
     }
+    let Produced::Batch(batch) = produced else {
+        // It was not online when the request came, or the set would be a batch by now.
+        return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER.into());
+    };
     let disk = node.disks.iter().find(|disk| disk.lane == partition.lane);
     if disk.is_some_and(|disk| !disk.room.is_ample()) {
         return Err(ErrorCode::KAFKA_STORAGE_ERROR.into());

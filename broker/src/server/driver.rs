@@ -13,12 +13,16 @@ use tokio::sync::{Notify, watch};
 use super::closing::Endings;
 use super::memory::Memory;
 use crate::config::{BrokerConfig, NetworkConfig};
+use crate::job::JobKind;
 use crate::router::Outbound;
 use crate::{CloseReason, ConnectionId, ConnectionInfo, Effect, Event, Job, LaneId, Node, Now};
 
 /// Jobs of one log directory that run at the same time: a directory that stalls must not use up the threads
 /// that others need.
 pub(super) const JOBS_PER_LANE: usize = 4;
+
+/// Jobs that only compute run so many at once: each may take some hundred MiB, and all of a processor.
+pub(super) const COMPUTE_JOBS: usize = 2;
 
 /// Record data that may wait for one lane, in bytes.
 const LANE_BYTES: usize = 64 << 20;
@@ -37,7 +41,7 @@ pub(super) struct Driver {
     /// Connections that wait until lanes have written.
     lane_waiters: Mutex<Vec<Arc<Notify>>>,
     fs: Arc<dyn Fs>,
-    jobs: Mutex<BTreeMap<LaneId, JobQueue>>,
+    jobs: Mutex<BTreeMap<JobKind, JobQueue>>,
     runtime: tokio::runtime::Handle,
     /// When the timer rings next, in [`Now::elapsed_ms`].
     alarm_ms: AtomicU64,
@@ -296,32 +300,38 @@ impl Driver {
     // ---- jobs
 
     fn queue_job(self: &Arc<Self>, job: Job) {
-        let lane = job.lane();
+        let kind = job.kind();
+        let at_once = match kind {
+            JobKind::Disk(_) => JOBS_PER_LANE,
+            JobKind::Compute => COMPUTE_JOBS,
+        };
         let mut jobs = lock(&self.jobs);
-        let queue = jobs.entry(lane).or_default();
-        if queue.running < JOBS_PER_LANE {
+        let queue = jobs.entry(kind).or_default();
+        if queue.running < at_once {
             queue.running += 1;
-            self.spawn_job(lane, job);
+            self.spawn_job(kind, job);
         } else {
             queue.waiting.push_back(job);
         }
     }
 
-    fn spawn_job(self: &Arc<Self>, lane: LaneId, job: Job) {
+    fn spawn_job(self: &Arc<Self>, kind: JobKind, job: Job) {
         let driver = Arc::clone(self);
         self.runtime.spawn_blocking(move || {
             let mut next = Some(job);
             while let Some(job) = next {
-                let done = job.run(&driver.fs);
+                let began = Instant::now();
+                let mut done = job.run(&driver.fs);
+                done.set_took_us(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
                 driver.bring(Event::Job(done));
-                next = driver.next_job(lane);
+                next = driver.next_job(kind);
             }
         });
     }
 
-    fn next_job(&self, lane: LaneId) -> Option<Job> {
+    fn next_job(&self, kind: JobKind) -> Option<Job> {
         let mut jobs = lock(&self.jobs);
-        let queue = jobs.entry(lane).or_default();
+        let queue = jobs.entry(kind).or_default();
         let next = queue.waiting.pop_front();
         if next.is_none() {
             queue.running -= 1;

@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 
 use accept::Gate;
 pub use accept::{BindError, Bound};
-use driver::{Driver, JOBS_PER_LANE};
+use driver::{COMPUTE_JOBS, Driver, JOBS_PER_LANE};
 
 use crate::Node;
 use crate::config::BrokerConfig;
@@ -38,7 +38,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Threads for blocking jobs that a runtime for this broker should allow.
 pub fn blocking_threads(config: &BrokerConfig) -> usize {
-    JOBS_PER_LANE * (config.log_dirs.len() + 1)
+    JOBS_PER_LANE * (config.log_dirs.len() + 1) + COMPUTE_JOBS
 }
 
 /// A running broker.

@@ -5,6 +5,7 @@ mod disk;
 mod groups;
 mod inventory;
 mod log;
+mod old_formats;
 mod transactions;
 mod versions;
 
@@ -241,6 +242,19 @@ impl Harness {
         version: i16,
         request: &M,
     ) -> u64 {
+        let (id, inbound) = self.inbound(connection, client_id, version, request);
+        self.event(Event::Request(id, inbound));
+        id.sequence
+    }
+
+    /// A request as the core gets it.
+    pub fn inbound<M: Message>(
+        &mut self,
+        connection: ConnectionId,
+        client_id: &'static str,
+        version: i16,
+        request: &M,
+    ) -> (RequestId, router::Inbound) {
         let key = M::SCHEMA.key.expect("a request has a key");
         let client_id = Str::from(client_id);
         let parts = frame::encode_request(key, version, 5, Some(&client_id), request)
@@ -249,8 +263,7 @@ impl Harness {
         let inbound = router::decode(frame).expect("a request of a test is one");
         let sequence = self.sequence;
         self.sequence += 1;
-        self.event(Event::Request(RequestId { connection, sequence }, inbound));
-        sequence
+        (RequestId { connection, sequence }, inbound)
     }
 
     /// The answer to a request, if there is one by now.
@@ -260,20 +273,14 @@ impl Harness {
         self.answers.remove(&sequence)
     }
 
-    /// The records of the first partition of the Fetch that was just answered, as they were encoded.
-    pub fn encoded_records(&mut self, sequence: u64) -> Bytes {
-        let Some(Response::OldFetch(_, _)) = self.answer(sequence) else {
-            panic!("not answered, or with batches");
+    /// The records of the first partition that a Fetch was answered.
+    pub fn first_records(&mut self, sequence: u64) -> Bytes {
+        let Some(Response::Fetch(mut answer)) = self.answer(sequence) else {
+            panic!("not answered, or otherwise");
         };
-        // Without sessions and errors, the records are the last thing in the answer; their length stands before.
-        let encoded = self.encoded.clone();
-        let at = (0..encoded.len() - 4)
-            .find(|at| {
-                let length = i32::from_be_bytes(encoded[*at..at + 4].try_into().expect("four bytes"));
-                length > 0 && length as usize == encoded.len() - at - 4 && *at > 0
-            })
-            .expect("a length that reaches to the end");
-        encoded.slice(at + 4..)
+        let partition = answer.responses.remove(0).partitions.remove(0);
+        assert_eq!(partition.error_code, ErrorCode::NONE);
+        partition.records.expect("never null").to_bytes()
     }
 
     /// Sends a request that is answered at once.

@@ -81,7 +81,7 @@ pub enum LegacyError {
         /// What stands there.
         size: i32,
     },
-    /// Neither format 0 nor 1, or one of them inside the other (INVALID_RECORD).
+    /// Neither format 0 nor 1 (CORRUPT_MESSAGE unless it is 2), or one of them inside the other (INVALID_RECORD).
     #[error("magic {magic} is out of place")]
     Magic {
         /// What stands there.
@@ -98,7 +98,7 @@ pub enum LegacyError {
     /// Key or value does not fit into the message (CORRUPT_MESSAGE).
     #[error("key or value does not fit into the message")]
     Fields,
-    /// A codec id that these formats do not have: zstd and above (UNSUPPORTED_COMPRESSION_TYPE).
+    /// A codec id that these formats do not have: zstd and above (INVALID_RECORD).
     #[error("codec {id} may not be used")]
     Codec {
         /// What stands there.
@@ -110,15 +110,18 @@ pub enum LegacyError {
     /// A wrapper in a wrapper, or one without a value (INVALID_RECORD).
     #[error("a compressed message holds plain messages")]
     Wrapper,
-    /// No message at all, or none in a wrapper (INVALID_RECORD).
+    /// No message at all, or none in a wrapper (INVALID_RECORD; a Produce without anything is answered without error).
     #[error("no message at all")]
     Empty,
     /// Something follows a compressed message (INVALID_RECORD).
     #[error("a compressed message is the only one of its set")]
     MoreThanOne,
-    /// Log append time is the broker's to set (INVALID_TIMESTAMP).
-    #[error("a client may not set log append time")]
-    LogAppendTime,
+    /// A time before 1970 that is not the -1 for none (INVALID_TIMESTAMP).
+    #[error("{timestamp_ms} is no timestamp")]
+    Timestamp {
+        /// What stands there.
+        timestamp_ms: i64,
+    },
     /// A message without a key for a compacted topic (INVALID_RECORD).
     #[error("a message has no key, the topic is compacted")]
     NoKey,
@@ -135,6 +138,13 @@ pub struct Message {
     pub key: Option<Bytes>,
     /// May be null.
     pub value: Option<Bytes>,
+}
+
+/// Whether a set begins with a message that is not compressed, so that nothing of it inflates: a wrapper behind it is
+/// refused by [`up_convert`].
+pub fn is_plain(set: &[u8]) -> bool {
+    let attributes = set.get(LOG_OVERHEAD + 5);
+    attributes.is_none_or(|attributes| attributes.cast_signed() & CODEC_MASK == 0)
 }
 
 /// Reads all messages of a set, those in wrappers too, which inflate to `limit_bytes` at most.
@@ -278,10 +288,8 @@ fn read_entry(offset: i64, mut bytes: Bytes) -> Result<Entry, LegacyError> {
         NO_TIMESTAMP
     };
     let key = take_nullable(&mut bytes)?;
+    // What follows the value is nobody's, and Kafka never minded it.
     let value = take_nullable(&mut bytes)?;
-    if !bytes.is_empty() {
-        return Err(LegacyError::Fields);
-    }
     let message = Message {
         offset,
         timestamp_ms,
@@ -298,13 +306,14 @@ fn read_entry(offset: i64, mut bytes: Bytes) -> Result<Entry, LegacyError> {
 
 fn take_nullable(bytes: &mut Bytes) -> Result<Option<Bytes>, LegacyError> {
     let length = bytes.try_get_i32().map_err(|_| LegacyError::Fields)?;
-    if length == -1 {
+    // Any negative length is null, to Kafka as well.
+    let Ok(length) = usize::try_from(length) else {
         return Ok(None);
+    };
+    if length > bytes.len() {
+        return Err(LegacyError::Fields);
     }
-    let length = usize::try_from(length)
-        .ok()
-        .filter(|&length| length <= bytes.len());
-    Ok(Some(bytes.split_to(length.ok_or(LegacyError::Fields)?)))
+    Ok(Some(bytes.split_to(length)))
 }
 
 fn crc32(bytes: &[u8]) -> u32 {

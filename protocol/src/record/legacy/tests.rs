@@ -254,6 +254,35 @@ fn a_wrapper_that_inflates_too_far_is_refused() {
     );
 }
 
+/// As Kafka reads them.
+#[test]
+fn negative_lengths_are_null_and_what_follows_the_value_is_left_out() {
+    let mut rest = vec![0, 0];
+    rest.extend((-7i32).to_be_bytes());
+    rest.extend(1i32.to_be_bytes());
+    rest.extend(b"vmore");
+    let mut set = vec![0; 8];
+    set.extend((rest.len() as i32 + 4).to_be_bytes());
+    set.extend(crc32(&rest).to_be_bytes());
+    set.extend(rest);
+    let batch = up_convert(set.into(), &UpRules::default()).unwrap();
+    let record = batch.records(1000).unwrap().next().unwrap().unwrap();
+    assert_eq!((record.key, record.value.as_deref()), (None, Some(&b"v"[..])));
+}
+
+fn put_at(timestamp_ms: i64) -> Vec<u8> {
+    let record = Record {
+        offset_delta: 0,
+        timestamp_ms,
+        key: None,
+        value: None,
+        headers: vec![],
+    };
+    let mut set = Vec::new();
+    down::put(&mut set, Magic::V1, 0, 0, &record);
+    set
+}
+
 /// What Kafka's `LogValidator` refuses.
 #[test]
 fn what_no_old_producer_may_send_is_refused_by_name() {
@@ -285,7 +314,19 @@ fn what_no_old_producer_may_send_is_refused_by_name() {
         LegacyError::MoreThanOne
     );
     assert_eq!(refuse([ok.clone(), wrapper].concat()), LegacyError::MoreThanOne);
-    assert_eq!(refuse(message(8, None, None)), LegacyError::LogAppendTime);
+    let timestamp = |set: Vec<u8>| {
+        up_convert(set.into(), &UpRules::default())
+            .unwrap()
+            .header()
+            .max_timestamp_ms
+    };
+    assert_eq!(
+        timestamp(message(8, None, None)),
+        5,
+        "the claim of log append time is not minded"
+    );
+    let early = put_at(-2);
+    assert_eq!(refuse(early), LegacyError::Timestamp { timestamp_ms: -2 });
     assert_eq!(refuse(message(4, None, None)), LegacyError::Codec { id: 4 });
     assert_eq!(refuse(ok[..ok.len() - 1].to_vec()), LegacyError::Truncated);
     let v0 = down_convert([plain(&[(1, None, None)])], &how(Magic::V0)).unwrap();

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Entries, Entry, LegacyError};
 use crate::record::source::Source;
-use crate::record::{Batch, BatchBuilder, Compression, INFLATE_LIMIT_BYTES};
+use crate::record::{Batch, BatchBuilder, Compression, INFLATE_LIMIT_BYTES, NO_TIMESTAMP};
 
 /// What depends on the topic.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,8 @@ impl Default for UpRules {
 /// Checks what a partition of Produce 0 to 2 carries and makes a batch of it, with the codec that it had.
 ///
 /// Offsets of producers mean nothing, so only the order is kept. Every CRC is checked; messages of format 0 have
-/// no timestamp, and the records have none either.
+/// no timestamp, and the records have none either. A wrapper that says it has log append time gives its own timestamp to
+/// what is in it; else that claim is not minded.
 ///
 /// # Errors
 /// All of [`LegacyError`].
@@ -48,16 +49,15 @@ pub fn up_convert(bytes: Bytes, rules: &UpRules) -> Result<Batch, LegacyError> {
             if entry.codec()? != Compression::None {
                 return Err(LegacyError::MoreThanOne);
             }
-            add(&mut batch, &entry, rules)?;
+            add(&mut batch, &entry, entry.message.timestamp_ms, rules)?;
             next = set.next()?;
         }
     } else {
-        if first.is_log_append_time() {
-            return Err(LegacyError::LogAppendTime);
-        }
+        let of_all = first.is_log_append_time().then_some(first.message.timestamp_ms);
         let mut inner = first.unwrap(rules.inflate_limit_bytes)?;
         while let Some(entry) = inner.next()? {
-            add(&mut batch, &entry, rules)?;
+            let timestamp_ms = of_all.unwrap_or(entry.message.timestamp_ms);
+            add(&mut batch, &entry, timestamp_ms, rules)?;
         }
         if batch.is_empty() {
             return Err(LegacyError::Empty);
@@ -69,18 +69,19 @@ pub fn up_convert(bytes: Bytes, rules: &UpRules) -> Result<Batch, LegacyError> {
     Ok(batch.finish())
 }
 
-fn add(batch: &mut BatchBuilder, entry: &Entry, rules: &UpRules) -> Result<(), LegacyError> {
-    if entry.is_log_append_time() {
-        return Err(LegacyError::LogAppendTime);
+fn add(
+    batch: &mut BatchBuilder,
+    entry: &Entry,
+    timestamp_ms: i64,
+    rules: &UpRules,
+) -> Result<(), LegacyError> {
+    if timestamp_ms < NO_TIMESTAMP {
+        return Err(LegacyError::Timestamp { timestamp_ms });
     }
     let message = &entry.message;
     if rules.key_required && message.key.is_none() {
         return Err(LegacyError::NoKey);
     }
-    batch.append(
-        message.timestamp_ms,
-        message.key.as_deref(),
-        message.value.as_deref(),
-    );
+    batch.append(timestamp_ms, message.key.as_deref(), message.value.as_deref());
     Ok(())
 }
