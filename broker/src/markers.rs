@@ -13,7 +13,6 @@ use klamm_protocol::messages::write_txn_markers::{
 use klamm_protocol::record::control::end_transaction;
 use klamm_protocol::{ErrorCode, Str};
 use klamm_storage::LogKey;
-use klamm_storage::bug::Bug;
 
 use crate::api::Caller;
 use crate::cluster::CONSUMER_OFFSETS;
@@ -191,7 +190,7 @@ fn write(node: &mut Node, marker: Marker, topic: &Str, partition: i32, then: Aft
     let jobs = node.out.lane(found.lane);
     match found.append_marker(&marker, now_ms, jobs) {
         Err(code) => then(node, code),
-        Ok(placed) if Bug::EarlyMarker.is_on() || placed.last_offset < found.high_watermark() => {
+        Ok(placed) if placed.last_offset < found.high_watermark() => {
             then(node, ErrorCode::NONE);
         }
         Ok(placed) => node.acks.park(

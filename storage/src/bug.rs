@@ -23,12 +23,12 @@ pub enum Bug {
     SkippedStart,
     /// Compaction takes the last record of a key too.
     LostKey,
-    /// A transaction counts as ended in a partition before its marker is written.
-    EarlyMarker,
     /// A sync that failed counts as one that did not.
     IgnoredSync,
     /// An append that found no room counts as written.
     IgnoredNoRoom,
+    /// Recovery forgets which transactions are open.
+    ForgottenTransaction,
 }
 
 impl Bug {
@@ -41,9 +41,9 @@ impl Bug {
         ("early-publish", Bug::EarlyPublish),
         ("skipped-start", Bug::SkippedStart),
         ("lost-key", Bug::LostKey),
-        ("early-marker", Bug::EarlyMarker),
         ("ignored-sync", Bug::IgnoredSync),
         ("ignored-no-room", Bug::IgnoredNoRoom),
+        ("forgotten-transaction", Bug::ForgottenTransaction),
     ];
 
     /// Whether this thread's broker has this bug.

@@ -428,6 +428,11 @@ impl Producers {
         }
     }
 
+    /// See [`crate::bug::Bug::ForgottenTransaction`].
+    pub(crate) fn forget_transactions(&mut self) {
+        self.open.clear();
+    }
+
     /// Forgets producers that wrote nothing for `expiration_ms` and have no transaction open.
     pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
         self.entries.retain(|_, producer| {

@@ -625,6 +625,9 @@ impl Recovery<'_> {
             self.rebuild_transactions(&extent.segment, checked_from, &rebuilt)?;
         }
         producers.replicated(i64::MAX);
+        if Bug::ForgottenTransaction.is_on() {
+            producers.forget_transactions();
+        }
         Ok(producers)
     }
 

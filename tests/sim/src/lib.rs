@@ -59,6 +59,7 @@ mod tests {
             (Bug::LostKey, 5),
             (Bug::IgnoredSync, 37),
             (Bug::IgnoredNoRoom, 1),
+            (Bug::ForgottenTransaction, 4),
         ] {
             let is_found = |seed| {
                 let options = Options {

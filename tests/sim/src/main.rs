@@ -95,10 +95,11 @@ fn campaign(seeds: Range<u64>, arguments: &Arguments) -> ExitCode {
         commits,
         topic_changes,
         generations,
+        transactions,
     } = counts;
     println!(
         "{count} seeds hold in {:.1} s: {acked} records acknowledged, {read} read, {commits} offsets committed, \
-         {topic_changes} topics created or deleted, {generations} assignments, {boots} starts of the broker",
+         {topic_changes} topics created or deleted, {generations} assignments, {transactions} transactions, {boots} starts of the broker",
         started.elapsed().as_secs_f64()
     );
     ExitCode::SUCCESS

@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use klamm_storage::bug::{self, Bug};
 
 use crate::checker::Counts;
-use crate::clients::{Client, admin, auditor, consumer, janitor, member, producer};
+use crate::clients::{Client, admin, auditor, consumer, janitor, ledger, member, producer};
 use crate::host::{End, Host};
 use crate::world::{ActorId, Event, Shared};
 
@@ -52,6 +52,9 @@ struct Run {
     host: Host,
     actors: Vec<Option<Program>>,
     auditor: Option<ActorId>,
+    /// Transactions take part, and the power stays on: what it took of markers and decisions could contradict each
+    /// other.
+    with_transactions: bool,
 }
 
 /// Runs a seed. A panic of the broker is a failure like any other.
@@ -63,6 +66,7 @@ pub fn run(options: &Options) -> Outcome {
         shared: shared.clone(),
         actors: Vec::new(),
         auditor: None,
+        with_transactions: options.seed % 4 == 3,
     };
     let panicked = catch_unwind(AssertUnwindSafe(|| run.all(options.steps))).err();
     let boots = run.host.boots() + 1;
@@ -85,7 +89,10 @@ pub fn run(options: &Options) -> Outcome {
     Outcome {
         failure: world.checker.failure().map(str::to_owned),
         trace: world.trace.hash(),
-        counts: world.checker.counts,
+        counts: Counts {
+            transactions: world.checker.ledger.committed,
+            ..world.checker.counts
+        },
         boots,
         elapsed_ms: world.now_us / 1000,
     }
@@ -103,12 +110,18 @@ fn panic_text(panic: Option<Box<dyn std::any::Any + Send>>) -> String {
 impl Run {
     fn all(&mut self, steps: u64) {
         // What they have under way is seen through before anybody looks at the result.
-        let writers = [
+        let mut writers = vec![
             self.spawn("admin", |client| Box::pin(admin::run(client))),
             self.spawn("idempotent-0", |client| Box::pin(producer::idempotent(client))),
             self.spawn("idempotent-1", |client| Box::pin(producer::idempotent(client))),
             self.spawn("plain", |client| Box::pin(producer::plain(client))),
         ];
+        if self.with_transactions {
+            for name in ["ledger-0", "ledger-1"] {
+                writers.push(self.spawn(name, |client| Box::pin(ledger::write(client, name))));
+            }
+            self.spawn("ledger-reader", |client| Box::pin(ledger::read(client)));
+        }
         self.spawn("janitor", |client| Box::pin(janitor::run(client)));
         for name in ["consumer-0", "consumer-1"] {
             self.spawn(name, |client| Box::pin(consumer::run(client)));
@@ -126,7 +139,9 @@ impl Run {
         let deadline_us = self.shared.borrow().now_us + CALM_MAX_US;
         while !self.is_audited() {
             if self.auditor.is_none() && writers.iter().all(|writer| self.actors[*writer].is_none()) {
-                self.auditor = Some(self.spawn("auditor", |client| Box::pin(auditor::run(client))));
+                let with_transactions = self.with_transactions;
+                let audit = |client| -> Program { Box::pin(auditor::run(client, with_transactions)) };
+                self.auditor = Some(self.spawn("auditor", audit));
             }
             if self.shared.borrow().now_us > deadline_us {
                 self.shared
@@ -206,7 +221,7 @@ impl Run {
     }
 
     fn choose_end(&self) -> End {
-        if self.shared.borrow().random.chance(35) {
+        if !self.with_transactions && self.shared.borrow().random.chance(35) {
             End::PowerCut
         } else {
             End::Kill
@@ -255,7 +270,8 @@ impl Run {
                 let slow_us = world.network.slow_us;
                 world.note(format_args!("network slower by {slow_us} us"));
             }
-            92..94 => {
+            // Where the disk fails, it fails as if the power had gone.
+            92..94 if !self.with_transactions => {
                 world.note(format_args!("disk error after {calls} more calls"));
                 drop(world);
                 self.host.fail_at_call(calls);

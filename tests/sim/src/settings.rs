@@ -3,7 +3,7 @@
 use klamm_broker::config::{self, Assignment, BrokerConfig, Origin};
 
 /// What a broker has in its file here.
-const PROPERTIES: [(&str, &str); 12] = [
+const PROPERTIES: [(&str, &str); 13] = [
     ("node.id", "0"),
     ("log.dirs", "/data,/more"),
     ("listeners", "PLAINTEXT://127.0.0.1:9092"),
@@ -11,6 +11,7 @@ const PROPERTIES: [(&str, &str); 12] = [
     ("auto.create.topics.enable", "false"),
     ("offsets.topic.num.partitions", "2"),
     ("offsets.topic.replication.factor", "1"),
+    ("transaction.state.log.num.partitions", "2"),
     ("group.initial.rebalance.delay.ms", "0"),
     ("klamm.reserve.bytes", "200000"),
     ("log.retention.check.interval.ms", "1000"),

@@ -10,6 +10,8 @@
 //! - **The beginning stays**: a log that was trimmed does not begin earlier again while the broker runs, and only
 //!   what lies before its beginning is out of range.
 //! - **The last of a key stays**, where a topic is compacted.
+//! - **All or nothing**: readers of committed records see a transaction whole, in order and once, or not at all; of
+//!   an open or aborted one nothing. Where transactions are written, the power stays on.
 //! - A high watermark never lies below what was acknowledged before somebody asked for it.
 //!
 //! Killing the process takes nothing back. A power cut may take back what was not synced: then of topics that do
@@ -17,9 +19,11 @@
 //! that do ask, and the metadata, owe everything.
 
 mod groups;
+mod ledger;
 mod topics;
 
 pub use groups::GroupChecker;
+pub use ledger::{Entry, Fate, Ledger};
 pub use topics::{LeastStart, Promise, Sent, Value, key_of};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +51,8 @@ pub struct Checker {
     deleted: BTreeSet<Uuid>,
     /// The one group.
     pub group: GroupChecker,
+    /// Transactions.
+    pub ledger: Ledger,
     /// How much was checked: a run that does nothing proves nothing.
     pub counts: Counts,
 }
@@ -64,6 +70,8 @@ pub struct Counts {
     pub topic_changes: u64,
     /// Rounds of the group that ended in an assignment.
     pub generations: u64,
+    /// Transactions committed.
+    pub transactions: u64,
 }
 
 impl Counts {
@@ -74,6 +82,7 @@ impl Counts {
         self.commits += other.commits;
         self.topic_changes += other.topic_changes;
         self.generations += other.generations;
+        self.transactions += other.transactions;
     }
 }
 

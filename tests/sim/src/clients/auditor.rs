@@ -8,7 +8,7 @@ use super::topics::{CHURN, LATEST, TopicInfo, all_topics, find_offset};
 use klamm_protocol::Uuid;
 
 /// Ends when everything that is owed was found.
-pub async fn run(mut client: Client) {
+pub async fn run(mut client: Client, with_transactions: bool) {
     let mut positions = Positions::new();
     loop {
         let Ok(topics) = all_topics(&mut client).await else {
@@ -55,6 +55,9 @@ pub async fn run(mut client: Client) {
     };
     while client.shared().borrow().checker.group.owned_now().1 < partitions {
         client.pause(100, 200).await;
+    }
+    if with_transactions {
+        super::ledger::audit(&mut client).await;
     }
     client.note(format_args!("all is found"));
 }

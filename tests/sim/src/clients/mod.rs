@@ -5,6 +5,7 @@ pub mod admin;
 pub mod auditor;
 pub mod consumer;
 pub mod janitor;
+pub mod ledger;
 pub mod member;
 pub mod producer;
 mod topics;

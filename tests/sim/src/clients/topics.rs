@@ -79,6 +79,9 @@ pub async fn all_topics(client: &mut Client) -> Result<Vec<TopicInfo>, Lost> {
         else {
             continue;
         };
+        if **name == *super::ledger::LEDGER {
+            continue;
+        }
         shown.push((name.to_string(), topic.topic_id));
         if topic.is_internal {
             continue;
