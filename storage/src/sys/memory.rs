@@ -61,6 +61,8 @@ struct State {
     /// Faults that have struck, those that stop the world excepted.
     struck: u64,
     fault: Option<(u64, Fault)>,
+    /// The next sync of a file fails.
+    sync_fails: bool,
     stopped: bool,
     capacity: u64,
     now_ms: i64,
@@ -130,6 +132,7 @@ impl MemoryFs {
             calls: 0,
             struck: 0,
             fault: None,
+            sync_fails: false,
             stopped: false,
             capacity: u64::MAX,
             now_ms: 0,
@@ -155,6 +158,11 @@ impl MemoryFs {
         self.state().fault = Some((number, fault));
     }
 
+    /// Lets the next sync of a file fail.
+    pub fn fail_sync(&self) {
+        self.state().sync_fails = true;
+    }
+
     /// How many faults have struck that did not stop the world.
     pub fn struck(&self) -> u64 {
         self.state().struck
@@ -162,7 +170,9 @@ impl MemoryFs {
 
     /// Takes back a fault that has not happened yet.
     pub fn clear_fault(&self) {
-        self.state().fault = None;
+        let mut state = self.state();
+        state.fault = None;
+        state.sync_fails = false;
     }
 
     /// How many bytes all files take together, what is reserved included.
@@ -289,6 +299,7 @@ impl State {
         self.incarnation += 1;
         self.stopped = false;
         self.fault = None;
+        self.sync_fails = false;
         self.locked.clear();
         for inode in self.inodes.values_mut() {
             if let Inode::File(content) = inode {
@@ -417,7 +428,7 @@ impl Content {
 
     /// A sync that failed: every other change has arrived, and nobody will try the rest again.
     fn lose_sync(&mut self) {
-        for change in std::mem::take(&mut self.pending).iter().step_by(2) {
+        for change in std::mem::take(&mut self.pending).iter().skip(1).step_by(2) {
             Self::apply(&mut self.durable, change);
         }
     }
@@ -700,7 +711,11 @@ impl File for MemoryFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let (mut state, fault) = self.fs.enter()?;
+        let (mut state, mut fault) = self.fs.enter()?;
+        if std::mem::take(&mut state.sync_fails) && fault.is_none() {
+            state.struck += 1;
+            fault = Some(Fault::Io);
+        }
         let content = state.file_mut(self.id)?;
         match fault {
             Some(Fault::Full) | None => {

@@ -225,6 +225,11 @@ impl Host {
         self.fs.fail_call(self.fs.calls() + calls, Fault::Io);
     }
 
+    /// The next sync of a file gives an error, and what it was for is lost.
+    pub fn fail_sync(&mut self) {
+        self.fs.fail_sync();
+    }
+
     /// The disk has only so much room left.
     pub fn fill_disk(&mut self, left: u64) {
         self.full = true;
@@ -446,10 +451,11 @@ impl Host {
         }
         if self.running.as_ref().is_some_and(|running| running.stopped) {
             let power_too = self.shared.borrow().random.chance(30);
-            self.end(if power_too {
-                End::PowerCutAfterStop
-            } else {
-                End::Kill
+            // A directory that failed, or had no room, was not stopped in good order.
+            self.end(match power_too {
+                true if self.disk_failed() || self.full => End::PowerCut,
+                true => End::PowerCutAfterStop,
+                false => End::Kill,
             });
         }
     }

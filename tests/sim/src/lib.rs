@@ -56,8 +56,8 @@ mod tests {
             (Bug::EarlyCommit, 12),
             (Bug::EarlyPublish, 19),
             (Bug::SkippedStart, 1),
-            (Bug::LostKey, 5),
-            (Bug::IgnoredSync, 37),
+            (Bug::LostKey, 4),
+            (Bug::IgnoredSync, 20),
             (Bug::IgnoredNoRoom, 1),
             (Bug::ForgottenTransaction, 4),
         ] {

@@ -274,7 +274,11 @@ impl Run {
             92..94 if !self.with_transactions => {
                 world.note(format_args!("disk error after {calls} more calls"));
                 drop(world);
-                self.host.fail_at_call(calls);
+                if torn % 2 == 0 {
+                    self.host.fail_sync();
+                } else {
+                    self.host.fail_at_call(calls);
+                }
             }
             94..97 => {
                 let (left, lasts_us) = (
