@@ -120,6 +120,7 @@ impl From<ProducedError> for Rejected {
             ProducedError::Batch(_)
             | ProducedError::Empty
             | ProducedError::MoreThanOne { .. }
+            | ProducedError::BaseOffset { .. }
             | ProducedError::Control
             | ProducedError::Count { .. }
             | ProducedError::Producer { .. }

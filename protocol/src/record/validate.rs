@@ -56,6 +56,12 @@ pub enum ProducedError {
         /// Bytes behind the first batch.
         left_bytes: usize,
     },
+    /// Offsets are the broker's: a client counts from 0 (INVALID_RECORD).
+    #[error("base offset {base_offset} instead of 0")]
+    BaseOffset {
+        /// The head's base offset.
+        base_offset: i64,
+    },
     /// Control records are the broker's (INVALID_RECORD).
     #[error("a client may not write control records")]
     Control,
@@ -176,6 +182,11 @@ impl Batch {
             .ok_or(ProducedError::Codec {
                 id: attributes.codec_id(),
             })?;
+        if header.base_offset != 0 {
+            return Err(ProducedError::BaseOffset {
+                base_offset: header.base_offset,
+            });
+        }
         if attributes.is_control() {
             return Err(ProducedError::Control);
         }
@@ -266,6 +277,10 @@ mod tests {
     fn a_head_that_no_client_may_send_is_refused_by_name() {
         use Compression::None;
         let refuse = |change: fn(&mut BatchHeader)| refuse(with_head(None, change));
+        assert_eq!(
+            refuse(|h| h.base_offset = 5),
+            ProducedError::BaseOffset { base_offset: 5 }
+        );
         assert_eq!(refuse(|h| h.attributes.set_control(true)), ProducedError::Control);
         assert_eq!(
             refuse(|h| h.attributes.set_log_append_time(true)),

@@ -102,6 +102,7 @@ fn batch() -> impl Strategy<Value = Vec<u8>> {
     (head, 0i32..4, prop::collection::vec(record, 0..4)).prop_map(|(mut bytes, count, records)| {
         // The first byte tells the body what to mend; attributes and deltas would hardly ever be right by chance.
         bytes[0] |= 1;
+        bytes[1..9].fill(0);
         bytes[22] = 0;
         bytes[58..62].copy_from_slice(&count.to_be_bytes());
         bytes[24..28].copy_from_slice(&(count - 1).to_be_bytes());
