@@ -16,7 +16,7 @@ use klamm_storage::{LaneDone, Log, LogKey};
 
 use crate::LaneId;
 use crate::job::{Job, OpenLog, RemoveLog, WriteCheckpoints};
-use crate::node::Node;
+use crate::node::{Node, Phase};
 use crate::partitions::Slot;
 use crate::room::Room;
 
@@ -34,7 +34,7 @@ pub(crate) struct Disk {
     /// Partitions that lie in it.
     pub partitions: usize,
     /// What the checkpoints said about logs that are not open yet.
-    unopened: BTreeMap<LogName, Points>,
+    unopened: Arc<BTreeMap<LogName, Points>>,
     /// Names whose directories somebody works on: to open them or to remove them.
     taken: BTreeSet<LogName>,
     /// Names of logs that are gone and that the checkpoints on the disk may still tell of.
@@ -73,11 +73,10 @@ pub(crate) struct Points {
     pub compacted_to: i64,
 }
 
-/// A log that was found on a disk at the start, and what the checkpoints say about it.
+/// A log that was found on a disk at the start.
 pub(crate) struct Found {
     pub lane: LaneId,
     pub log: FoundLog,
-    pub points: Points,
 }
 
 impl Disk {
@@ -101,7 +100,7 @@ impl Disk {
             failed: dir.is_none(),
             dir: dir.map(Arc::new),
             partitions: 0,
-            unopened: points,
+            unopened: Arc::new(points),
             taken: BTreeSet::new(),
             stale,
             clearing: BTreeSet::new(),
@@ -121,13 +120,24 @@ impl Disk {
     pub fn opened(&mut self, name: &LogName, is_open: bool) {
         self.taken.remove(name);
         if is_open {
-            self.unopened.remove(name);
+            self.forget_points(name);
         }
     }
 
     /// A log goes out of service: the checkpoints go on to say this of it.
     pub fn closed(&mut self, name: LogName, points: Points) {
-        self.unopened.insert(name, points);
+        Arc::make_mut(&mut self.unopened).insert(name, points);
+    }
+
+    /// What the checkpoints said about a log that is not open yet.
+    pub fn points(&self, name: &LogName) -> Points {
+        self.unopened.get(name).copied().unwrap_or_default()
+    }
+
+    fn forget_points(&mut self, name: &LogName) {
+        if self.unopened.contains_key(name) {
+            Arc::make_mut(&mut self.unopened).remove(name);
+        }
     }
 
     /// A log lies there, whoever it belongs to.
@@ -228,7 +238,7 @@ impl Node {
         let disk = self.disk_mut(lane);
         disk.postponed.retain(|job| job.key != key);
         if let Some(dir) = disk.dir.clone().filter(|_| !disk.failed) {
-            disk.unopened.remove(&name);
+            disk.forget_points(&name);
             disk.stale.insert(name.clone());
             disk.taken.insert(name.clone());
             self.push_job(Job::RemoveLog(RemoveLog { lane, dir, name, key }));
@@ -252,7 +262,7 @@ impl Node {
                 let name = (log.topic.clone(), log.partition);
                 let disk = self.disk_mut(lane);
                 disk.claimed(log);
-                disk.unopened.remove(&name);
+                disk.forget_points(&name);
                 disk.stale.insert(name);
                 self.release_held(lane);
             }
@@ -285,17 +295,20 @@ impl Node {
                 open.push((partition.topic.clone(), key.partition, points));
             }
         }
+        // Logs may have been closed without syncing them.
+        let sync_first = !matches!(self.phase, Phase::Running);
         let disk = self.disk_mut(lane);
         let Some(dir) = disk.dir.clone() else { return };
         disk.writing = true;
         disk.clearing = std::mem::take(&mut disk.stale);
-        let unopened = disk.unopened.clone();
+        let unopened = Arc::clone(&disk.unopened);
         self.push_job(Job::WriteCheckpoints(WriteCheckpoints {
             lane,
             dir,
             unopened,
             open,
             bounded,
+            sync_first,
             clean,
         }));
     }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use klamm_protocol::Str;
-use klamm_storage::checkpoint::Offsets;
 use klamm_storage::log_dir::{Checkpoint, FoundLog, LogDir};
 use klamm_storage::sys::{Fs, Space, is_no_room};
 use klamm_storage::{
@@ -56,6 +55,7 @@ pub struct OpenLog {
     pub(crate) key: LogKey,
     pub(crate) name: LogName,
     pub(crate) lane: LaneId,
+    pub(crate) dir: Arc<LogDir>,
     pub(crate) options: OpenOptions,
 }
 
@@ -136,11 +136,13 @@ pub struct WriteCheckpoints {
     pub(crate) lane: LaneId,
     pub(crate) dir: Arc<LogDir>,
     /// What the checkpoints said about logs that are not open yet.
-    pub(crate) unopened: BTreeMap<LogName, Points>,
+    pub(crate) unopened: Arc<BTreeMap<LogName, Points>>,
     /// What the open logs say of themselves: topic, partition and points.
     pub(crate) open: Vec<(Str, i32, Points)>,
     /// Logs that wait for their recovery point to be on the disk.
     pub(crate) bounded: Vec<(LogKey, i64)>,
+    /// What the points say is durable only once the whole directory was synced.
+    pub(crate) sync_first: bool,
     /// The broker epoch to leave behind in the marker of a clean shutdown.
     pub(crate) clean: Option<i64>,
 }
@@ -352,11 +354,12 @@ impl Job {
     pub fn run(self, fs: &Arc<dyn Fs>) -> JobDone {
         match self {
             Job::OpenLog(job) => {
-                let result = Log::open(fs, job.options.clone());
+                let (key, lane) = (job.key, job.lane);
+                let result = job.open(fs);
                 JobDone::Opened(Box::new(Opened {
-                    key: job.key,
+                    key,
                     name: job.name.clone(),
-                    lane: job.lane,
+                    lane,
                     postponed: matches!(&result, Err(error) if error.is_no_room()).then_some(job),
                     result,
                 }))
@@ -442,28 +445,58 @@ impl Job {
     }
 }
 
+impl OpenLog {
+    /// Opens or creates the log. What lies there under its name may belong to a topic that is gone: then it is put
+    /// aside first.
+    fn open(&self, fs: &Arc<dyn Fs>) -> Result<Log, OpenError> {
+        let (path, owner) = match Log::open(fs, self.options.clone()) {
+            Err(OpenError::OtherTopic { path, found }) => (path, found),
+            result => return result,
+        };
+        tracing::warn!(path = %path.display(), %owner, "a log that no topic owns is put aside");
+        let found = FoundLog {
+            path,
+            topic: self.name.0.clone(),
+            partition: self.name.1,
+        };
+        if let Err(error) = self.dir.set_stray(&found) {
+            return Err(OpenError::Io {
+                path: found.path,
+                error,
+            });
+        }
+        // What the checkpoints say is about the other one.
+        let fresh = OpenOptions {
+            recovery_point: 0,
+            log_start_offset: 0,
+            compacted_to: 0,
+            ..self.options.clone()
+        };
+        Log::open(fs, fresh)
+    }
+}
+
 impl WriteCheckpoints {
     /// Gives the recovery points that are on the disk now, of those who wait for it.
     fn write(self) -> io::Result<Vec<(LogKey, i64)>> {
-        let mut points = self.unopened;
-        let open = self.open.into_iter();
-        points.extend(open.map(|(topic, partition, points)| ((topic.to_string(), partition), points)));
-        let offsets = |of: fn(&Points) -> i64| -> Offsets {
-            points
-                .iter()
-                .map(|(name, points)| (name.clone(), of(points)))
-                .collect()
-        };
+        let unopened = self.unopened.iter();
+        let unopened = unopened.map(|((topic, partition), points)| (topic.as_str(), *partition, points));
+        let open = self.open.iter();
+        let open = open.map(|(topic, partition, points)| (&**topic, *partition, points));
+        let points = unopened.chain(open);
         let dir = &self.dir;
-        dir.write_checkpoint(
-            Checkpoint::RecoveryPoint,
-            &offsets(|points| points.recovery_point),
-        )?;
-        dir.write_checkpoint(Checkpoint::LogStart, &offsets(|points| points.log_start_offset))?;
-        dir.write_checkpoint(Checkpoint::Replication, &offsets(|points| points.high_watermark))?;
-        let mut compacted = offsets(|points| points.compacted_to);
-        compacted.retain(|_, offset| *offset > 0);
-        dir.write_checkpoint(Checkpoint::Cleaner, &compacted)?;
+        if self.sync_first {
+            dir.sync_all()?;
+        }
+        let which = |of: fn(&Points) -> i64| {
+            let points = points.clone();
+            points.map(move |(topic, partition, points)| (topic, partition, of(points)))
+        };
+        dir.write_checkpoint(Checkpoint::RecoveryPoint, which(|points| points.recovery_point))?;
+        dir.write_checkpoint(Checkpoint::LogStart, which(|points| points.log_start_offset))?;
+        dir.write_checkpoint(Checkpoint::Replication, which(|points| points.high_watermark))?;
+        let compacted = which(|points| points.compacted_to).filter(|(_, _, offset)| *offset > 0);
+        dir.write_checkpoint(Checkpoint::Cleaner, compacted)?;
         if let Some(broker_epoch) = self.clean {
             dir.mark_clean(broker_epoch)?;
         }

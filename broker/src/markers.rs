@@ -163,6 +163,7 @@ fn write(node: &mut Node, marker: Marker, topic: &Str, partition: i32, then: Aft
     };
     let key = LogKey { topic_id, partition };
     let now_ms = node.now.unix_ms;
+    node.begin_opening(&key);
     let found = match node.partitions.online(&key) {
         Ok(found) => found,
         Err(absent) => return then(node, absent.code()),

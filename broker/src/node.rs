@@ -17,7 +17,7 @@ use crate::api::old_fetch::Converted;
 use crate::api::{self, Caller, describe_log_dirs, fetch, produce};
 use crate::cluster::Cluster;
 use crate::config::{BrokerConfig, TopicConfig};
-use crate::disks::{Disk, Found, Removing};
+use crate::disks::{Disk, Found, LogName, Removing};
 use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
 use crate::hosting;
@@ -150,8 +150,8 @@ pub struct Node {
     pub(crate) phase: Phase,
     /// AlterConfigs has set something for this broker or for all, since it started.
     pub(crate) has_dynamic_settings: bool,
-    /// Logs that were found on the disks at the start and are not open yet.
-    pub(crate) found: BTreeMap<LogKey, Found>,
+    /// Logs that were found on the disks at the start and that no topic has claimed.
+    pub(crate) found: BTreeMap<LogName, Found>,
     /// Logs that are being removed: their lanes still have work on them.
     pub(crate) removing: BTreeMap<LogKey, Removing>,
     /// Produce requests whose batches are being prepared, and those behind them.
@@ -273,7 +273,11 @@ impl Node {
             let Some(Slot::Online(partition)) = self.partitions.get_mut(&key) else {
                 continue;
             };
+            let durable = partition.log.recovery_point();
             let changed = partition.on_done(done, self.out.lane(lane));
+            if partition.log.recovery_point() > durable {
+                self.schedule.synced(self.now.elapsed_ms, self.partitions.len());
+            }
             if let Some(lost_from) = changed.lost_from {
                 self.on_lost(key, lost_from);
             }

@@ -7,16 +7,29 @@ use klamm_protocol::ErrorCode;
 use klamm_storage::LogKey;
 
 use crate::LaneId;
+use crate::disks::Points;
 use crate::partition::Partition;
 
 /// Where a partition of this broker stands.
 pub(crate) enum Slot {
+    /// Nobody has needed it yet, so its log is not open: there may be very many. Whoever needs it, or the upkeep
+    /// that goes round, has it opened ([`Node::begin_opening`](crate::Node::begin_opening)).
+    Idle(Idle),
     /// A blocking job opens or recovers its log in a directory of this lane.
     Opening(LaneId),
     /// It serves.
     Online(Box<Partition>),
     /// Its log could not be opened, or its log directory failed.
     Failed(LaneId),
+}
+
+/// What is known of a log that is not open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Idle {
+    /// The lane of the log directory that it lies in, or is to lie in.
+    pub lane: LaneId,
+    /// What the checkpoints say of it; `None` when nothing lies there yet.
+    pub points: Option<Points>,
 }
 
 impl Slot {
@@ -30,7 +43,7 @@ impl Slot {
 pub(crate) enum Absent {
     /// This broker has no such partition.
     Unknown,
-    /// Its log is being opened; a client that asks again will find it.
+    /// Its log is not open yet; a client that asks again will find it.
     Opening,
     /// Its disk failed.
     Failed,
@@ -61,7 +74,7 @@ impl Partitions {
         match self.slots.get_mut(key) {
             Some(Slot::Online(partition)) if partition.log.is_offline() => Err(Absent::Failed),
             Some(Slot::Online(partition)) => Ok(partition),
-            Some(Slot::Opening(_)) => Err(Absent::Opening),
+            Some(Slot::Idle(_) | Slot::Opening(_)) => Err(Absent::Opening),
             Some(Slot::Failed(_)) => Err(Absent::Failed),
             None => Err(Absent::Unknown),
         }
@@ -72,7 +85,7 @@ impl Partitions {
         match self.slots.get(key) {
             Some(Slot::Online(partition)) if partition.log.is_offline() => Err(Absent::Failed),
             Some(Slot::Online(partition)) => Ok(partition),
-            Some(Slot::Opening(_)) => Err(Absent::Opening),
+            Some(Slot::Idle(_) | Slot::Opening(_)) => Err(Absent::Opening),
             Some(Slot::Failed(_)) => Err(Absent::Failed),
             None => Err(Absent::Unknown),
         }
@@ -98,6 +111,11 @@ impl Partitions {
         Some(slot)
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&LogKey, &Slot)> {
         self.slots.iter()
     }
@@ -111,6 +129,11 @@ impl Partitions {
             .take(count)
             .map(|(key, _)| *key)
             .collect()
+    }
+
+    /// How many partitions there are up to this one. Looks at all of them.
+    pub fn count_up_to(&self, last: LogKey) -> usize {
+        self.slots.range(..=last).count()
     }
 
     /// How many partitions have their logs being opened.

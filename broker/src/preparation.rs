@@ -124,7 +124,7 @@ fn await_logs(node: &mut Node, caller: &Caller, call: &ProduceCall) -> Option<u6
             topic_id,
             partition: partition.index,
         });
-        opening.extend(keys.filter(|key| node.is_opening(key)));
+        opening.extend(keys.filter(|key| node.begin_opening(key)));
     }
     if opening.is_empty() {
         return None;

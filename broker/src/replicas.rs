@@ -12,19 +12,23 @@ use klamm_protocol::ids::{BrokerId, TopicId};
 use klamm_storage::{LogConfig, LogKey, OpenError, OpenOptions};
 
 use crate::config::TopicConfig;
-use crate::disks::Points;
 use crate::groups;
 use crate::hosting;
 use crate::job::{Job, OpenLog, Opened, Trouble};
 use crate::node::{Effect, Node, Phase, Waiter};
 use crate::partition::Partition;
-use crate::partitions::Slot;
+use crate::partitions::{Idle, Slot};
 use crate::waiting::Patience;
 use crate::{LaneId, partition};
 
 /// What is said of a log that cannot be trusted.
 const OUT_OF_SERVICE: &str = "the log is damaged, and its partition out of service: restore its directory from a copy, \
                               or delete the topic";
+/// The logs that creating topics makes at once.
+const CREATED_AT_ONCE_MAX: usize = 128;
+
+/// How long a request for a log that is not open yet waits for it.
+pub(crate) const OPEN_TIMEOUT_MS: u64 = 5_000;
 
 impl Node {
     /// Follows the metadata from one image to the next.
@@ -80,15 +84,15 @@ impl Node {
                     online.lead(partition);
                 }
                 // An opened log takes its epoch from the image of that moment.
-                Some(Slot::Opening(_) | Slot::Failed(_)) => {}
-                None => self.open_log(topic, key),
+                Some(Slot::Idle(_) | Slot::Opening(_) | Slot::Failed(_)) => {}
+                None => self.host(topic, key),
             }
         }
     }
 
-    fn open_log(&mut self, topic: &Topic, key: LogKey) {
-        let config = self.topic_config(topic);
-        let found = self.found.remove(&key);
+    /// A partition belongs here: it gets a place, and its log is opened when somebody needs it.
+    fn host(&mut self, topic: &Topic, key: LogKey) {
+        let found = self.found.remove(&(topic.name.to_string(), key.partition));
         let lane = match &found {
             Some(found) => found.lane,
             None if self.registration.somewhere_else => {
@@ -106,19 +110,46 @@ impl Node {
         };
         let disk = self.disk_mut(lane);
         disk.partitions += 1;
-        if let Some(found) = &found {
+        let points = found.map(|found| {
             disk.claimed(&found.log);
+            disk.points(&(found.log.topic, found.log.partition))
+        });
+        if disk.failed {
+            return self.partitions.insert(key, Slot::Failed(lane));
         }
+        self.partitions.insert(key, Slot::Idle(Idle { lane, points }));
+        if hosting::is_coordinators(self, key) {
+            self.begin_opening(&key);
+            hosting::on_log(self, key);
+        }
+    }
+
+    /// Whether a log of this broker is being opened; somebody needs it, so an idle one begins to be.
+    pub(crate) fn begin_opening(&mut self, key: &LogKey) -> bool {
+        match self.partitions.get(key) {
+            Some(Slot::Opening(_)) => return true,
+            Some(Slot::Idle(idle)) => {
+                let idle = *idle;
+                if let Some(topic) = self.cluster.topic_by_id(key.topic_id).cloned() {
+                    self.open_log(&topic, *key, idle);
+                }
+            }
+            _ => {}
+        }
+        matches!(self.partitions.get(key), Some(Slot::Opening(_)))
+    }
+
+    fn open_log(&mut self, topic: &Topic, key: LogKey, idle: Idle) {
+        let lane = idle.lane;
+        let config = self.topic_config(topic);
+        let disk = self.disk_mut(lane);
         let Some(dir) = disk.dir.clone().filter(|_| !disk.failed) else {
             return self.partitions.insert(key, Slot::Failed(lane));
         };
-        let points = found.as_ref().map_or(Points::default(), |found| found.points);
+        let points = idle.points.unwrap_or_default();
         let options = OpenOptions {
             key,
-            directory: match &found {
-                Some(found) => found.log.path.clone(),
-                None => dir.log_path(&topic.name, key.partition),
-            },
+            directory: dir.log_path(&topic.name, key.partition),
             config: self.log_config(&config),
             tail: self.tail.clone(),
             open_files: self.open_files.clone(),
@@ -129,14 +160,14 @@ impl Node {
             now_ms: self.now.unix_ms,
         };
         self.partitions.insert(key, Slot::Opening(lane));
-        hosting::on_log(self, key);
         let name = (topic.name.to_string(), key.partition);
         self.open_by_job(
-            found.is_none(),
+            idle.points.is_none(),
             OpenLog {
                 key,
                 name,
                 lane,
+                dir,
                 options,
             },
         );
@@ -227,6 +258,7 @@ impl Node {
             }
         }
         self.go_on_stopping();
+        self.wake_idle();
     }
 
     /// A partition stops serving; everything else goes on.
@@ -275,6 +307,12 @@ impl Node {
                     let name = (topic.name.to_string(), index);
                     self.delete_log(key, partition.lane, name, partition.log);
                 }
+                Some(Slot::Idle(idle)) => {
+                    self.disk_mut(idle.lane).partitions -= 1;
+                    if idle.points.is_some() {
+                        self.remove_unopened(key, idle.lane, (topic.name.to_string(), index));
+                    }
+                }
                 // What is being opened is removed when it comes.
                 Some(Slot::Opening(lane)) => self.disk_mut(lane).partitions -= 1,
                 // It never had a place.
@@ -319,7 +357,11 @@ impl Node {
         let keys: Vec<LogKey> = self
             .partitions
             .iter()
-            .filter(|(_, slot)| matches!(slot, Slot::Online(partition) if partition.lane == lane))
+            .filter(|(_, slot)| match slot {
+                Slot::Online(partition) => partition.lane == lane,
+                Slot::Idle(idle) => idle.lane == lane,
+                Slot::Opening(_) | Slot::Failed(_) => false,
+            })
             .map(|(key, _)| *key)
             .collect();
         for key in keys {
@@ -385,37 +427,34 @@ impl Node {
         }
     }
 
-    /// Whether a log of this broker is being opened.
-    pub(crate) fn is_opening(&self, key: &LogKey) -> bool {
-        matches!(self.partitions.get(key), Some(Slot::Opening(_)))
-    }
-
-    /// Goes on once all partitions of these topics that are here are open, or cannot be, or time is over.
+    /// Goes on once the logs of these topics that are here are open, or cannot be, or time is over: whoever was told
+    /// "created" writes next. Of very many, each is made when it is written to.
     pub(crate) fn when_topics_open(
         &mut self,
         topics: &[TopicId],
         timeout_ms: u64,
         then: impl FnOnce(&mut Node) + Send + 'static,
     ) {
-        let mut opening = Vec::new();
-        for topic in topics.iter().filter_map(|id| self.cluster.topic_by_id(*id)) {
+        let topics = topics.iter().filter_map(|id| self.cluster.topic_by_id(*id));
+        let keys = topics.flat_map(|topic| {
             let partitions = 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-            let keys = partitions.map(|partition| LogKey {
-                topic_id: topic.id,
-                partition,
-            });
-            opening.extend(keys.filter(|key| self.is_opening(key)));
-        }
-        self.when_open(opening, timeout_ms, then);
+            let topic_id = topic.id;
+            partitions.map(move |partition| LogKey { topic_id, partition })
+        });
+        let keys: Vec<LogKey> = keys.take(CREATED_AT_ONCE_MAX + 1).collect();
+        let few = keys.len() <= CREATED_AT_ONCE_MAX;
+        self.when_open(if few { keys } else { Vec::new() }, timeout_ms, then);
     }
 
-    /// Goes on once these logs, which are being opened, are open, or cannot be, or time is over.
+    /// Goes on once those of these logs that are not open yet are, or cannot be, or time is over.
     pub(crate) fn when_open(
         &mut self,
-        opening: Vec<LogKey>,
+        keys: impl IntoIterator<Item = LogKey>,
         timeout_ms: u64,
         then: impl FnOnce(&mut Node) + Send + 'static,
     ) {
+        let mut opening: Vec<LogKey> = keys.into_iter().collect();
+        opening.retain(|key| self.begin_opening(key));
         if opening.is_empty() {
             return then(self);
         }

@@ -9,9 +9,10 @@ use klamm_storage::sys::is_no_room;
 use klamm_storage::{Compacted, LogKey};
 
 use crate::LaneId;
+use crate::disks::Disk;
 use crate::hosting;
 use crate::job::{CompactLog, Job};
-use crate::node::Node;
+use crate::node::{Node, Phase};
 use crate::partition::Partition;
 use crate::partitions::Slot;
 
@@ -23,6 +24,22 @@ const SWEEP_STEP: usize = 128;
 
 /// The time between two steps of a sweep.
 const SWEEP_PAUSE_MS: u64 = 2;
+
+/// Logs that nobody needs are opened in the background, so that their retention goes on: after a clean shutdown
+/// slowly and later (Kafka: `log.initial.task.delay.ms`), after a crash at once, as they have to be recovered.
+const WAKE_DELAY_MS: u64 = 30_000;
+
+/// The time between two looks for idle logs, after a clean shutdown and after a crash.
+const WAKE_PAUSE_MS: [u64; 2] = [10, 2];
+
+/// How many logs are being opened at most before another idle one is.
+const WAKING_MAX: usize = 8;
+
+/// The time between two lines in the log about how far recovery is.
+const PROGRESS_MS: u64 = 5_000;
+
+/// So soon after a sync the checkpoints are written, at the latest.
+const SYNCED_CHECKPOINT_MS: u64 = 5_000;
 
 /// Memory for the keys of a log that is compacted; one log is at a time.
 const COMPACTION_BYTES: usize = 64 << 20;
@@ -36,12 +53,26 @@ pub(crate) struct Schedule {
     checkpoint_ms: u64,
     /// When to look after the log directories.
     disks_ms: u64,
+    waking: Waking,
+    /// The broker stops, and has too many logs to sync each.
+    pub closes_many: bool,
     /// The log that is being compacted.
     compacting: Option<LogKey>,
     /// A sweep passed by logs that may have to be compacted, while it was.
     passed_by: bool,
     /// Partitions with records that have to be synced by then.
     flushes: BTreeSet<(u64, LogKey)>,
+}
+
+/// How far the opening of idle logs is.
+struct Waking {
+    /// When the next look is due; `u64::MAX` when all are open.
+    at_ms: u64,
+    /// The partition behind which to look.
+    behind: Option<LogKey>,
+    /// After a crash.
+    recovers: bool,
+    told_ms: u64,
 }
 
 impl Schedule {
@@ -53,6 +84,13 @@ impl Schedule {
             swept: None,
             checkpoint_ms: 0,
             disks_ms: 0,
+            waking: Waking {
+                at_ms: u64::MAX,
+                behind: None,
+                recovers: false,
+                told_ms: 0,
+            },
+            closes_many: false,
             compacting: None,
             passed_by: false,
             flushes: BTreeSet::new(),
@@ -66,6 +104,7 @@ impl Schedule {
                 .min(self.sweep_ms)
                 .min(self.checkpoint_ms)
                 .min(self.disks_ms)
+                .min(self.waking.at_ms)
                 .min(flush_ms),
         )
     }
@@ -73,6 +112,13 @@ impl Schedule {
     /// The log directories want to be looked after by then.
     pub fn look_after_disks_at(&mut self, at_ms: u64) {
         self.disks_ms = self.disks_ms.min(at_ms);
+    }
+
+    /// Something became durable: that is worth a checkpoint soon, as the next start checks less then. Writing one
+    /// looks at all partitions, so that many of them have it less often.
+    pub fn synced(&mut self, now_ms: u64, partitions: usize) {
+        let soon_ms = now_ms + SYNCED_CHECKPOINT_MS + partitions as u64 / 2;
+        self.checkpoint_ms = self.checkpoint_ms.min(soon_ms);
     }
 
     /// A partition was appended to: where its topic has `flush.ms`, a sync becomes due.
@@ -106,6 +152,9 @@ impl Node {
         if self.schedule.disks_ms <= now_ms {
             self.schedule.disks_ms = self.look_after_disks();
         }
+        if self.schedule.waking.at_ms <= now_ms {
+            self.wake_idle();
+        }
         if self.schedule.sweep_ms <= now_ms {
             self.sweep();
         }
@@ -115,6 +164,55 @@ impl Node {
             if !first {
                 self.checkpoint();
             }
+        }
+    }
+
+    /// The broker starts: what lies on its disks will be opened, whether somebody needs it or not.
+    pub(crate) fn begin_waking(&mut self) {
+        let crashed = |disk: &Disk| disk.dir.as_ref().is_some_and(|dir| dir.clean_epoch().is_none());
+        let recovers = self.disks.iter().any(crashed);
+        self.schedule.waking.recovers = recovers;
+        self.schedule.waking.at_ms = if recovers { 0 } else { WAKE_DELAY_MS };
+    }
+
+    /// One step of opening the logs that lie on the disks and that nobody has needed yet.
+    pub(crate) fn wake_idle(&mut self) {
+        let now_ms = self.now.elapsed_ms;
+        let waking = &self.schedule.waking;
+        let (recovers, behind) = (waking.recovers, waking.behind);
+        if waking.at_ms == u64::MAX || (waking.at_ms > now_ms && !recovers) {
+            return;
+        }
+        if !matches!(self.phase, Phase::Running) {
+            self.schedule.waking.at_ms = u64::MAX;
+            return;
+        }
+        self.schedule.waking.at_ms = now_ms + WAKE_PAUSE_MS[usize::from(recovers)];
+        if self.partitions.opening() >= WAKING_MAX {
+            return;
+        }
+        if recovers && now_ms >= self.schedule.waking.told_ms {
+            let total = self.partitions.len();
+            if self.schedule.waking.told_ms > 0 {
+                let done = behind.map_or(0, |behind| self.partitions.count_up_to(behind));
+                tracing::info!("recovering logs: {done} of {total} partitions are through");
+            }
+            self.schedule.waking.told_ms = now_ms + PROGRESS_MS;
+        }
+        let keys = self.partitions.keys_after(behind, SWEEP_STEP);
+        for key in &keys {
+            if matches!(self.partitions.get(key), Some(Slot::Idle(idle)) if idle.points.is_some()) {
+                self.begin_opening(key);
+            }
+            self.schedule.waking.behind = Some(*key);
+            if self.partitions.opening() >= WAKING_MAX {
+                return;
+            }
+        }
+        if keys.len() < SWEEP_STEP && self.partitions.opening() == 0 {
+            self.schedule.waking.at_ms = u64::MAX;
+            // Those that were opened have not been looked after yet.
+            self.schedule.sweep_ms = now_ms;
         }
     }
 

@@ -11,10 +11,14 @@ use std::collections::BTreeSet;
 
 use klamm_storage::LogKey;
 
+use crate::LaneId;
 use crate::api::fetch;
 use crate::hosting;
 use crate::node::{Effect, Node, Phase};
 use crate::partitions::Slot;
+
+/// So many logs are synced one by one when the broker stops; if there are more, the file system as a whole.
+const SYNCED_ONE_BY_ONE_MAX: usize = 32;
 
 impl Node {
     pub(crate) fn on_shutdown(&mut self) {
@@ -33,6 +37,7 @@ impl Node {
             .iter()
             .filter(|(_, slot)| matches!(slot, Slot::Online(_)));
         let keys: BTreeSet<LogKey> = online.map(|(key, _)| *key).collect();
+        self.schedule.closes_many = keys.len() > SYNCED_ONE_BY_ONE_MAX;
         self.phase = Phase::Closing(keys.clone());
         for key in keys {
             self.close_log(key);
@@ -40,11 +45,24 @@ impl Node {
         self.go_on_stopping();
     }
 
+    fn is_recovered(&self, lane: LaneId) -> bool {
+        let disk = self.disks.iter().find(|disk| disk.lane == lane);
+        let was_clean =
+            disk.is_some_and(|disk| disk.dir.as_ref().is_some_and(|dir| dir.clean_epoch().is_some()));
+        let waits =
+            |slot: &Slot| matches!(slot, Slot::Idle(idle) if idle.lane == lane && idle.points.is_some());
+        was_clean || !self.partitions.iter().any(|(_, slot)| waits(slot))
+    }
+
     /// Closes a log; [`Node::on_maybe_closed`] hears when it is.
     pub(crate) fn close_log(&mut self, key: LogKey) {
         if let Some(Slot::Online(partition)) = self.partitions.get_mut(&key) {
             let jobs = self.out.lane(partition.lane);
-            partition.log.close(jobs);
+            if self.schedule.closes_many {
+                partition.log.close_unsynced(jobs);
+            } else {
+                partition.log.close(jobs);
+            }
         }
         self.on_maybe_closed(key);
     }
@@ -73,7 +91,9 @@ impl Node {
                 self.phase = Phase::Marking;
                 let healthy = self.disks.iter().filter(|disk| !disk.failed);
                 for lane in healthy.map(|disk| disk.lane).collect::<Vec<_>>() {
-                    self.write_checkpoints(lane, Some(self.broker_epoch));
+                    // A log that was not recovered since the last crash has to be at the next start.
+                    let clean = self.is_recovered(lane).then_some(self.broker_epoch);
+                    self.write_checkpoints(lane, clean);
                 }
                 self.go_on_stopping();
             }

@@ -14,7 +14,7 @@ use klamm_protocol::ids::BrokerId;
 use klamm_protocol::{Str, Uuid};
 use klamm_storage::log_dir::{Checkpoint, Identity, LogDir, LogDirError};
 use klamm_storage::sys::Fs;
-use klamm_storage::{LogKey, OpenFiles, Tail};
+use klamm_storage::{OpenFiles, Tail};
 
 use crate::api::api_versions::FEATURES;
 use crate::api::refusal;
@@ -101,22 +101,15 @@ impl Node {
         let mut random = Random::new(seed);
         let mut disks = Vec::new();
         let mut found = BTreeMap::new();
-        let mut strays = Vec::new();
+        let mut doubles = Vec::new();
         let mut unusable = Vec::new();
         for (path, lane) in config.log_dirs.iter().zip((0..).map(LaneId::of_log_dir)) {
             let (mut disk, logs) = open_disk(fs, &config, lane, path, &mut random, &mut unusable)?;
             for log in logs {
                 disk.found(&log.log);
-                match log.log.topic_id {
-                    Some(topic_id) => {
-                        let key = LogKey {
-                            topic_id,
-                            partition: log.log.partition,
-                        };
-                        // Of two logs of one partition, the first stays.
-                        strays.extend(found.insert(key, log));
-                    }
-                    None => strays.push(log),
+                let name = (log.log.topic.clone(), log.log.partition);
+                if let Some(other) = found.insert(name, log) {
+                    doubles.push(other);
                 }
             }
             disks.push(disk);
@@ -169,6 +162,10 @@ impl Node {
             },
         )?;
         let cluster = Cluster::new(metadata);
+        let strays = choose(&cluster, &dirs, &mut found, doubles).map_err(|error| LogDirError::Io {
+            path: config.metadata_log_dir.clone(),
+            error,
+        })?;
         for dir in &dirs {
             let ours = &cluster.image().cluster_id;
             match &dir.identity().cluster_id {
@@ -240,6 +237,7 @@ impl Node {
             node.host_topic(&topic);
         }
         node.registration.somewhere_else = false;
+        node.begin_waking();
         Ok(node)
     }
 
@@ -350,7 +348,7 @@ pub(crate) struct Registration {
     previous_epoch: i64,
     /// The controller has not answered yet.
     asked: bool,
-    /// Logs without a topic id, or found twice.
+    /// Logs that were found twice.
     strays: Vec<Found>,
     /// Ids of directories that this broker once had.
     lost: Vec<Uuid>,
@@ -410,12 +408,7 @@ fn open_disk(
                 .iter()
                 .map(|log| (log.topic.clone(), log.partition))
                 .collect();
-            let found = logs.into_iter().map(|log| {
-                let name = (log.topic.clone(), log.partition);
-                let points = points.get(&name).copied().unwrap_or_default();
-                Found { lane, log, points }
-            });
-            let found = found.collect();
+            let found = logs.into_iter().map(|log| Found { lane, log }).collect();
             let mut disk = Disk::new(lane, path.to_owned(), Some(dir), points, &names);
             disk.room = room;
             if !room.is_ample() {
@@ -432,6 +425,28 @@ fn open_disk(
         }
         Err(other) => Err(other.into()),
     }
+}
+
+/// Of logs in several directories that have one name, that of the topic stays; gives the others.
+fn choose(
+    cluster: &Cluster,
+    dirs: &[Arc<LogDir>],
+    found: &mut BTreeMap<LogName, Found>,
+    doubles: Vec<Found>,
+) -> io::Result<Vec<Found>> {
+    let mut strays = Vec::new();
+    for double in doubles {
+        let owner = cluster.topic_by_name(&double.log.topic).map(|topic| topic.id);
+        let dir = dirs.iter().find(|dir| double.log.path.starts_with(dir.path()));
+        let id = dir.map_or(Ok(None), |dir| dir.topic_id(&double.log))?;
+        if id.is_some() && id == owner {
+            let name = (double.log.topic.clone(), double.log.partition);
+            strays.extend(found.insert(name, double));
+        } else {
+            strays.push(double);
+        }
+    }
+    Ok(strays)
 }
 
 fn read_points(dir: &LogDir) -> io::Result<PointsByName> {

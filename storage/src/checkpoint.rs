@@ -60,12 +60,18 @@ pub fn read_offsets(fs: &dyn Fs, path: &Path) -> Result<Offsets, CheckpointError
 }
 
 /// Replaces one of a log directory's offset checkpoints, durably.
-pub fn write_offsets(fs: &dyn Fs, path: &Path, offsets: &Offsets) -> io::Result<()> {
-    let mut text = format!("0\n{}\n", offsets.len());
-    for ((topic, partition), offset) in offsets {
-        writeln!(text, "{topic} {partition} {offset}").expect("writing to a String cannot fail");
+pub fn write_offsets<'a>(
+    fs: &dyn Fs,
+    path: &Path,
+    offsets: impl Iterator<Item = (&'a str, i32, i64)>,
+) -> io::Result<()> {
+    let (mut lines, mut count) = (String::new(), 0);
+    for (topic, partition, offset) in offsets {
+        writeln!(lines, "{topic} {partition} {offset}").expect("writing to a String cannot fail");
+        count += 1;
     }
-    sys::replace(fs, path, text.into())
+    lines.insert_str(0, &format!("0\n{count}\n"));
+    sys::replace(fs, path, lines.into())
 }
 
 /// Reads a log's leader epochs; `None` when there is no file.
@@ -144,7 +150,10 @@ mod tests {
         let (fs, path) = (MemoryFs::new(), Path::new("/recovery-point-offset-checkpoint"));
         assert!(read_offsets(&fs, path).unwrap().is_empty());
         let offsets = Offsets::from([(("t".to_owned(), 0), 4000), (("a.b".to_owned(), 12), 0)]);
-        write_offsets(&fs, path, &offsets).unwrap();
+        let lines = offsets
+            .iter()
+            .map(|((topic, partition), offset)| (&**topic, *partition, *offset));
+        write_offsets(&fs, path, lines).unwrap();
         assert_eq!(
             sys::read_all(&fs, path, 100).unwrap(),
             b"0\n2\na.b 12 0\nt 0 4000\n"

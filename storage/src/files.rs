@@ -3,8 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
+use crate::segment;
 use crate::sys::{File, Fs, Mode};
 
 /// Bounds the files that are open at a time; the least recently used close first. One for the whole process.
@@ -115,39 +116,44 @@ struct Slot {
     used: AtomicU64,
 }
 
-/// One file of a log, opened on first use.
+/// One file of a log, opened on first use. Before that it takes next to no memory: there may be very many.
 pub(crate) struct LazyFile {
     directory: Arc<Directory>,
-    name: String,
-    slot: Arc<Slot>,
+    offset: i64,
+    suffix: &'static str,
+    slot: OnceLock<Arc<Slot>>,
 }
 
 impl LazyFile {
-    pub(crate) fn new(directory: &Arc<Directory>, name: String) -> LazyFile {
-        let slot = Arc::new(Slot {
-            file: Mutex::new(None),
-            used: AtomicU64::new(0),
-        });
+    /// The file that belongs to an offset.
+    pub(crate) fn new(directory: &Arc<Directory>, offset: i64, suffix: &'static str) -> LazyFile {
         LazyFile {
             directory: Arc::clone(directory),
-            name,
-            slot,
+            offset,
+            suffix,
+            slot: OnceLock::new(),
         }
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    pub(crate) fn name(&self) -> String {
+        segment::file_name(self.offset, self.suffix)
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.directory.path().join(&self.name)
+        self.directory.path().join(self.name())
     }
 
     /// The open file; `mode` says what happens when it has to be opened. `Mode::Read` is widened to writing, as
     /// readers and the writer share the handle.
     pub(crate) fn open(&self, fs: &dyn Fs, mode: Mode) -> io::Result<Arc<dyn File>> {
-        self.directory.open_files.touch(&self.slot);
-        let mut file = lock(&self.slot.file);
+        let slot = self.slot.get_or_init(|| {
+            Arc::new(Slot {
+                file: Mutex::new(None),
+                used: AtomicU64::new(0),
+            })
+        });
+        self.directory.open_files.touch(slot);
+        let mut file = lock(&slot.file);
         if let Some(file) = &*file {
             return Ok(Arc::clone(file));
         }
@@ -155,13 +161,15 @@ impl LazyFile {
         let opened = fs.open(&self.path(), mode)?;
         *file = Some(Arc::clone(&opened));
         drop(file);
-        self.directory.open_files.opened(&self.slot);
+        self.directory.open_files.opened(slot);
         Ok(opened)
     }
 
     /// Closes the handle, so that the next use opens what stands under the name then.
     pub(crate) fn close(&self) {
-        *lock(&self.slot.file) = None;
+        if let Some(slot) = self.slot.get() {
+            *lock(&slot.file) = None;
+        }
     }
 }
 
@@ -175,13 +183,13 @@ mod tests {
         let fs = MemoryFs::new();
         let directory = Arc::new(Directory::new(PathBuf::from("/"), Arc::new(OpenFiles::new(8))));
         let files: Vec<_> = (0..100)
-            .map(|n| LazyFile::new(&directory, format!("f{n}")))
+            .map(|n| LazyFile::new(&directory, n, segment::LOG))
             .collect();
         for file in files.iter().chain(&files) {
             file.open(&fs, Mode::Create).unwrap();
             let open = files
                 .iter()
-                .filter(|file| lock(&file.slot.file).is_some())
+                .filter(|file| file.slot.get().is_some_and(|slot| lock(&slot.file).is_some()))
                 .count();
             assert!(open <= 8, "{open} files are open");
         }

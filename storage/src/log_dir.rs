@@ -112,7 +112,7 @@ pub enum LogDirError {
     Kraft(PathBuf),
 }
 
-/// A directory with a log, as its name and its `partition.metadata` tell.
+/// A directory with a log, as its name tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundLog {
     /// The directory.
@@ -121,8 +121,6 @@ pub struct FoundLog {
     pub topic: String,
     /// The partition.
     pub partition: i32,
-    /// The topic's id, where the file has it.
-    pub topic_id: Option<TopicId>,
 }
 
 /// A log directory that is ours while this lives.
@@ -218,31 +216,30 @@ impl LogDir {
         write_identity(&*self.fs, &self.path, &identity)
     }
 
-    /// The logs that lie here. What has no log's name is left alone.
+    /// The logs that lie here. What has no log's name is left alone. There may be very many, so none of them is
+    /// looked into: whose a log is, [`LogDir::topic_id`] says, and opening it.
     pub fn logs(&self) -> io::Result<Vec<FoundLog>> {
-        let mut found = Vec::new();
-        for entry in self
-            .fs
-            .list_dir(&self.path)?
-            .into_iter()
-            .filter(|entry| entry.is_dir)
-        {
-            let Some((topic, partition)) = parse_name(&entry.name) else {
-                continue;
-            };
-            let path = self.path.join(&entry.name);
-            let topic_id = match PartitionMetadata::read(&*self.fs, &path)? {
-                Some(Ok(metadata)) => Some(metadata.topic_id),
-                _ => None,
-            };
-            found.push(FoundLog {
-                path,
-                topic: topic.to_owned(),
-                partition,
-                topic_id,
+        let names = self.fs.list_names(&self.path)?;
+        let logs = names
+            .iter()
+            .filter(|(_, is_dir)| *is_dir)
+            .filter_map(|(name, _)| {
+                let (topic, partition) = parse_name(name)?;
+                Some(FoundLog {
+                    path: self.path.join(name),
+                    topic: topic.to_owned(),
+                    partition,
+                })
             });
-        }
-        Ok(found)
+        Ok(logs.collect())
+    }
+
+    /// The topic that a log belongs to, where its `partition.metadata` says so.
+    pub fn topic_id(&self, log: &FoundLog) -> io::Result<Option<TopicId>> {
+        Ok(match PartitionMetadata::read(&*self.fs, &log.path)? {
+            Some(Ok(metadata)) => Some(metadata.topic_id),
+            _ => None,
+        })
     }
 
     /// The directory of a log.
@@ -258,12 +255,12 @@ impl LogDir {
     /// Puts a log aside that no topic of the cluster owns; gives where it is now.
     pub fn set_stray(&self, log: &FoundLog) -> io::Result<PathBuf> {
         let key = LogKey {
-            topic_id: log.topic_id.unwrap_or_default(),
+            topic_id: self.topic_id(log)?.unwrap_or_default(),
             partition: log.partition,
         };
         // A log whose creation was interrupted has no id yet, and the same one may have been put aside before.
-        let taken = self.fs.list_dir(&self.path)?;
-        let is_free = |name: &String| taken.iter().all(|entry| entry.name != *name);
+        let taken = self.fs.list_names(&self.path)?;
+        let is_free = |name: &String| taken.iter().all(|(entry, _)| entry != name);
         let numbered = (2..).map(|number| format!("-{number}-stray"));
         let mut names = std::iter::once("-stray".to_owned())
             .chain(numbered)
@@ -297,13 +294,23 @@ impl LogDir {
         }
     }
 
-    /// Replaces a checkpoint durably. Without anything to say, none is made.
-    pub fn write_checkpoint(&self, which: Checkpoint, offsets: &Offsets) -> io::Result<()> {
+    /// Replaces a checkpoint durably: topic, partition and offset of each log. Without anything to say, none is made.
+    pub fn write_checkpoint<'a>(
+        &self,
+        which: Checkpoint,
+        offsets: impl Iterator<Item = (&'a str, i32, i64)>,
+    ) -> io::Result<()> {
         let path = self.path.join(which.file());
-        if which == Checkpoint::Cleaner && offsets.is_empty() && !self.fs.exists(&path)? {
+        let mut offsets = offsets.peekable();
+        if which == Checkpoint::Cleaner && offsets.peek().is_none() && !self.fs.exists(&path)? {
             return Ok(());
         }
         checkpoint::write_offsets(&*self.fs, &path, offsets)
+    }
+
+    /// Makes everything durable that was written here.
+    pub fn sync_all(&self) -> io::Result<()> {
+        self.fs.sync_all(&self.path)
     }
 
     /// Leaves the marker of a clean shutdown: every log is closed and all checkpoints are written.
@@ -379,10 +386,10 @@ impl LogDir {
     }
 
     fn remove_deleted(&self) -> io::Result<()> {
-        for entry in self.fs.list_dir(&self.path)? {
-            if entry.is_dir && entry.name.ends_with("-delete") {
-                info!(name = entry.name, "removing the rest of a deleted log");
-                self.fs.remove_dir_all(&self.path.join(&entry.name))?;
+        for (name, is_dir) in self.fs.list_names(&self.path)? {
+            if is_dir && name.ends_with("-delete") {
+                info!(name, "removing the rest of a deleted log");
+                self.fs.remove_dir_all(&self.path.join(&name))?;
             }
         }
         Ok(())
@@ -609,7 +616,6 @@ mod tests {
         let log = FoundLog {
             topic: "t".into(),
             partition: 1,
-            topic_id: None,
             path: dir.log_path("t", 1),
         };
         let mut targets = Vec::new();

@@ -176,7 +176,11 @@ impl Producer {
         }
         self.seen[self.seen_count] = seen;
         self.seen_count += 1;
-        self.last_timestamp_ms = seen.timestamp_ms;
+        // A batch that compaction has emptied has no timestamp: its producer would be forgotten at once, and come back
+        // with an older sequence when the batch is gone and the log is opened again.
+        if seen.timestamp_ms >= 0 {
+            self.last_timestamp_ms = seen.timestamp_ms;
+        }
     }
 }
 

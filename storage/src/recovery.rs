@@ -84,10 +84,14 @@ pub(crate) struct Recovered {
     pub(crate) recovery_point: i64,
     pub(crate) epochs: LeaderEpochs,
     pub(crate) producers: Producers,
+    /// There are producers, or a snapshot says who there was.
+    pub(crate) had_producers: bool,
     /// Up to where it is compacted.
     pub(crate) compacted_to: i64,
     /// The bound on what the checkpoints say, if it is still needed.
     pub(crate) bound: Option<i64>,
+    /// Nothing had to be made or mended: a shutdown left it so, and nothing was written to it since.
+    pub(crate) is_settled: bool,
 }
 
 /// Opens or creates a log.
@@ -199,7 +203,8 @@ impl Recovery<'_> {
             let text = checkpoint::epochs_text(epochs.entries());
             sys::replace(self.fs, &self.path.join(EPOCHS_FILE), text)?;
         }
-        let producers = self.producers(&kept, end, checked_from)?;
+        let (producers, has_snapshot) = self.producers(&kept, end, checked_from)?;
+        let had_producers = has_snapshot || producers.len() > 0;
         // Before a crash, the end may have been compacted further than it now reaches.
         let compacted_to = believed(self.options.compacted_to).min(end);
         let bound = if created {
@@ -219,8 +224,10 @@ impl Recovery<'_> {
             recovery_point: end,
             epochs,
             producers,
+            had_producers,
             compacted_to,
             bound,
+            is_settled: !created && !changed && checked_from == i64::MAX,
         })
     }
 
@@ -388,10 +395,15 @@ impl Recovery<'_> {
                 kept.push(extent);
                 continue;
             }
-            if self.clean && self.clean_end(&extent, &mut walk)? {
+            let begins_at = walk.end;
+            if self.clean_end(&extent, &mut walk)?
+                && (self.clean || (walk.end == trusted && self.is_barely_indexed(&extent)?))
+            {
+                // All is durable: there is nothing to check and nothing to sync.
                 kept.push(extent);
                 continue;
             }
+            walk.end = begins_at;
             let whole = self.check_batches(&mut extent, trusted, &mut walk, next_base.is_some())?;
             checked_from = checked_from.min(trusted.max(base_offset));
             kept.push(extent);
@@ -400,7 +412,9 @@ impl Recovery<'_> {
                 break;
             }
         }
-        self.fs.sync_dir(self.path)?;
+        if !self.clean {
+            self.fs.sync_dir(self.path)?;
+        }
         Ok((kept, walk.end, checked_from))
     }
 
@@ -431,6 +445,14 @@ impl Recovery<'_> {
                 Err(ScanError::Batch { .. }) => return Ok(false),
             }
         }
+    }
+
+    /// Whether the indexes have no entry but a last one, which was compared with its batch: more of them may have holes
+    /// after a power cut, as those of a segment that is appended to are not synced.
+    fn is_barely_indexed(&self, extent: &Extent) -> io::Result<bool> {
+        let index = extent.segment.index.open(self.fs, Mode::Write)?;
+        let time_index = extent.segment.time_index.open(self.fs, Mode::Write)?;
+        Ok(index.len()? <= crate::index::OFFSET_ENTRY && time_index.len()? <= crate::index::TIME_ENTRY)
     }
 
     /// A segment below the recovery point: its batches are trusted, its indexes are made again if they cannot be.
@@ -547,7 +569,8 @@ impl Recovery<'_> {
             epochs.assign(header.leader_epoch, header.base_offset.max(log_start_offset));
             Ok(())
         })?;
-        Ok((epochs, true))
+        let changed = !epochs.entries().is_empty();
+        Ok((epochs, changed))
     }
 
     /// Whether the batches on both sides of each epoch's start, and the last one below `known_end`, are of the
@@ -584,7 +607,7 @@ impl Recovery<'_> {
         Ok(true)
     }
 
-    fn producers(&self, kept: &[Extent], end: i64, checked_from: i64) -> io::Result<Producers> {
+    fn producers(&self, kept: &[Extent], end: i64, checked_from: i64) -> io::Result<(Producers, bool)> {
         let bases: Vec<i64> = kept.iter().map(|extent| extent.segment.base_offset).collect();
         let mut snapshots = Vec::new();
         for entry in self.fs.list_dir(self.path)? {
@@ -608,7 +631,7 @@ impl Recovery<'_> {
                 .remove(&self.path.join(segment::file_name(*offset, SNAPSHOT)))?;
         }
         if Bug::LostSequence.is_on() {
-            return Ok(Producers::default());
+            return Ok((Producers::default(), true));
         }
         let (mut producers, from) = newest_snapshot(self.fs, self.path, end.min(checked_from))?;
         let mut rebuilt: Vec<(Arc<Segment>, EndedTransaction)> = Vec::new();
@@ -628,7 +651,7 @@ impl Recovery<'_> {
         if Bug::ForgottenTransaction.is_on() {
             producers.forget_transactions();
         }
-        Ok(producers)
+        Ok((producers, !snapshots.is_empty()))
     }
 
     fn rebuild_transactions(

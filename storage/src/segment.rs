@@ -67,7 +67,7 @@ pub(crate) struct Segment {
 
 impl Segment {
     pub(crate) fn new(directory: &Arc<Directory>, base_offset: i64, names_synced: bool) -> Arc<Segment> {
-        let file = |suffix| LazyFile::new(directory, file_name(base_offset, suffix));
+        let file = |suffix| LazyFile::new(directory, base_offset, suffix);
         Arc::new(Segment {
             directory: Arc::clone(directory),
             base_offset,

@@ -52,6 +52,7 @@ fn stay(node: &Node, key: Option<LogKey>, target: LaneId) -> Result<(), ErrorCod
     let lane = match node.partitions.get(&key) {
         None => return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         Some(Slot::Failed(_)) => return Err(ErrorCode::KAFKA_STORAGE_ERROR),
+        Some(Slot::Idle(idle)) => idle.lane,
         Some(Slot::Opening(lane)) => *lane,
         Some(Slot::Online(partition)) => partition.lane,
     };

@@ -10,9 +10,24 @@ use klamm_storage::LogKey;
 use crate::api::Caller;
 use crate::cluster::is_internal;
 use crate::node::Node;
+use crate::replicas::OPEN_TIMEOUT_MS;
 
 /// Handles a request.
 pub(crate) fn handle(node: &mut Node, caller: Caller, request: DeleteRecordsRequest) {
+    let mut keys = Vec::new();
+    for topic in &request.topics {
+        if let Some(topic_id) = node.cluster.topic_by_name(&topic.name).map(|topic| topic.id) {
+            let partitions = topic.partitions.iter();
+            keys.extend(partitions.map(|asked| LogKey {
+                topic_id,
+                partition: asked.partition_index,
+            }));
+        }
+    }
+    node.when_open(keys, OPEN_TIMEOUT_MS, move |node| respond(node, caller, request));
+}
+
+fn respond(node: &mut Node, caller: Caller, request: DeleteRecordsRequest) {
     let mut response = DeleteRecordsResponse::default();
     for topic in request.topics {
         let partitions = topic.partitions.iter().map(|asked| {

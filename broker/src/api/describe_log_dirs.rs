@@ -9,6 +9,7 @@ use klamm_protocol::messages::describe_log_dirs::{
     DescribeLogDirsTopic,
 };
 use klamm_protocol::{ErrorCode, Str};
+use klamm_storage::LogKey;
 use klamm_storage::sys::Space;
 
 use crate::LaneId;
@@ -16,6 +17,7 @@ use crate::api::Caller;
 use crate::job::Job;
 use crate::node::Node;
 use crate::partitions::Slot;
+use crate::replicas::OPEN_TIMEOUT_MS;
 
 /// From this version on, the answer tells of the disks.
 const SPACE_SINCE: i16 = 4;
@@ -31,13 +33,28 @@ pub(crate) struct Measuring {
 
 /// Handles a request.
 pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeLogDirsRequest) {
-    let asked = request.topics.map(|topics| {
+    let asked: Option<BTreeSet<(Str, i32)>> = request.topics.map(|topics| {
         let pairs = topics.into_iter().flat_map(|topic| {
             let partitions = topic.partitions.into_iter();
             partitions.map(move |index| (topic.topic.clone(), index))
         });
         pairs.collect()
     });
+    let lies_somewhere = |(key, slot): (&LogKey, &Slot)| match slot {
+        Slot::Idle(idle) if idle.points.is_some() => Some(*key),
+        Slot::Opening(_) => Some(*key),
+        Slot::Idle(_) | Slot::Online(_) | Slot::Failed(_) => None,
+    };
+    let is_asked = |key: &LogKey| match (&asked, node.cluster.topic_by_id(key.topic_id)) {
+        (Some(asked), Some(topic)) => asked.contains(&(topic.name.clone(), key.partition)),
+        _ => true,
+    };
+    let keys = node.partitions.iter().filter_map(lies_somewhere).filter(is_asked);
+    let keys: Vec<LogKey> = keys.collect();
+    node.when_open(keys, OPEN_TIMEOUT_MS, move |node| measure(node, caller, asked));
+}
+
+fn measure(node: &mut Node, caller: Caller, asked: Option<BTreeSet<(Str, i32)>>) {
     let id = node.next_job_id();
     let mut left = BTreeSet::new();
     if caller.version >= SPACE_SINCE {
@@ -83,21 +100,30 @@ fn go_on(node: &mut Node, id: u64, measuring: Measuring) {
 fn describe(node: &Node, measuring: &Measuring) -> DescribeLogDirsResponse {
     let mut by_lane: BTreeMap<LaneId, BTreeMap<Str, Vec<DescribeLogDirsPartition>>> = BTreeMap::new();
     for (key, slot) in node.partitions.iter() {
-        let Slot::Online(partition) = slot else { continue };
+        let (lane, size_bytes) = match slot {
+            Slot::Online(partition) => (partition.lane, partition.log.size_bytes()),
+            // Nothing was ever written to it.
+            Slot::Idle(idle) if idle.points.is_none() => (idle.lane, 0),
+            _ => continue,
+        };
+        let Some(topic) = node.cluster.topic_by_id(key.topic_id) else {
+            continue;
+        };
+        let name = || (topic.name.clone(), key.partition);
         if measuring
             .asked
             .as_ref()
-            .is_some_and(|asked| !asked.contains(&(partition.topic.clone(), key.partition)))
+            .is_some_and(|asked| !asked.contains(&name()))
         {
             continue;
         }
         let described = DescribeLogDirsPartition {
             partition_index: key.partition,
-            partition_size: number(partition.log.size_bytes()),
+            partition_size: number(size_bytes),
             ..DescribeLogDirsPartition::default()
         };
-        let topics = by_lane.entry(partition.lane).or_default();
-        topics.entry(partition.topic.clone()).or_default().push(described);
+        let topics = by_lane.entry(lane).or_default();
+        topics.entry(topic.name.clone()).or_default().push(described);
     }
     let results = node.disks.iter().map(|dir| {
         let topics = by_lane.remove(&dir.lane).unwrap_or_default().into_iter();

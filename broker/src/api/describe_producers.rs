@@ -4,12 +4,28 @@ use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::describe_producers::{
     DescribeProducersRequest, DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
 };
+use klamm_storage::LogKey;
 
 use crate::api::Caller;
 use crate::node::Node;
+use crate::replicas::OPEN_TIMEOUT_MS;
 
 /// Handles a request.
 pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeProducersRequest) {
+    let mut keys = Vec::new();
+    for topic in &request.topics {
+        if let Some(topic_id) = node.cluster.topic_by_name(&topic.name).map(|topic| topic.id) {
+            let partitions = topic.partition_indexes.iter();
+            keys.extend(partitions.map(|asked| LogKey {
+                topic_id,
+                partition: *asked,
+            }));
+        }
+    }
+    node.when_open(keys, OPEN_TIMEOUT_MS, move |node| respond(node, caller, request));
+}
+
+fn respond(node: &mut Node, caller: Caller, request: DescribeProducersRequest) {
     let topics = request.topics.into_iter().map(|topic| {
         let topic_id = node.cluster.topic_by_name(&topic.name).map(|topic| topic.id);
         let partitions = topic.partition_indexes.into_iter().map(|partition_index| {

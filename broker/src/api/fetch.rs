@@ -21,6 +21,7 @@ use crate::fetch_session::{Asked, Context, Told, TopicRef, Wanted};
 use crate::job::{FindAborted, Job, ReadFailure};
 use crate::node::Node;
 use crate::partition::Partition;
+use crate::replicas::OPEN_TIMEOUT_MS;
 use crate::waiting::Patience;
 
 /// From this version on, topics are named by id (KIP-516).
@@ -99,7 +100,14 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: FetchRequest) {
         last: max_wait_ms == 0 || wanted.is_empty(),
         wanted,
     };
-    read(node, call);
+    let keys: Vec<LogKey> = call
+        .wanted
+        .iter()
+        .filter_map(|wanted| key_of(node, wanted).ok())
+        .collect();
+    node.when_open(keys, max_wait_ms.max(OPEN_TIMEOUT_MS), move |node| {
+        read(node, call)
+    });
 }
 
 fn ask(request: &FetchRequest, by_ids: bool) -> Asked {
@@ -215,7 +223,7 @@ fn on_read(
     conclude(node, call, outcomes);
 }
 
-fn look_up<'a>(node: &'a Node, wanted: &Wanted) -> Result<(LogKey, &'a Partition), ErrorCode> {
+fn key_of(node: &Node, wanted: &Wanted) -> Result<LogKey, ErrorCode> {
     let topic_id = match &wanted.topic {
         TopicRef::Id(id) => {
             node.cluster
@@ -230,10 +238,14 @@ fn look_up<'a>(node: &'a Node, wanted: &Wanted) -> Result<(LogKey, &'a Partition
                 .id
         }
     };
-    let key = LogKey {
+    Ok(LogKey {
         topic_id,
         partition: wanted.partition,
-    };
+    })
+}
+
+fn look_up<'a>(node: &'a Node, wanted: &Wanted) -> Result<(LogKey, &'a Partition), ErrorCode> {
+    let key = key_of(node, wanted)?;
     let partition = node.partitions.get_online(&key).map_err(|absent| absent.code())?;
     Ok((key, partition))
 }

@@ -8,13 +8,14 @@ use klamm_protocol::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     ListOffsetsTopicResponse,
 };
-use klamm_storage::{Lookup, LookupJob};
+use klamm_storage::{LogKey, Lookup, LookupJob};
 
 use crate::LaneId;
 use crate::api::Caller;
 use crate::job::{FoundOffset, Job, ReadFailure};
 use crate::node::Node;
 use crate::partition::Partition;
+use crate::replicas::OPEN_TIMEOUT_MS;
 
 const READ_COMMITTED: i8 = 1;
 
@@ -36,6 +37,20 @@ enum Step {
 
 /// Handles a request.
 pub(crate) fn handle(node: &mut Node, caller: Caller, request: ListOffsetsRequest) {
+    let mut keys = Vec::new();
+    for topic in &request.topics {
+        if let Some(topic_id) = node.cluster.topic_by_name(&topic.name).map(|topic| topic.id) {
+            let partitions = topic.partitions.iter();
+            keys.extend(partitions.map(|asked| LogKey {
+                topic_id,
+                partition: asked.partition_index,
+            }));
+        }
+    }
+    node.when_open(keys, OPEN_TIMEOUT_MS, move |node| respond(node, caller, request));
+}
+
+fn respond(node: &mut Node, caller: Caller, request: ListOffsetsRequest) {
     let read_committed = request.isolation_level == READ_COMMITTED;
     let mut response = ListOffsetsResponse::default();
     let mut jobs = Vec::new();

@@ -196,7 +196,7 @@ pub(crate) fn is_offline(node: &Node, topic_id: TopicId, partition: i32) -> bool
     match node.partitions.get(&LogKey { topic_id, partition }) {
         Some(Slot::Failed(_)) => true,
         Some(Slot::Online(partition)) => partition.log.is_offline(),
-        Some(Slot::Opening(_)) | None => false,
+        Some(Slot::Idle(_) | Slot::Opening(_)) | None => false,
     }
 }
 

@@ -10,6 +10,7 @@ use klamm_protocol::record::{BatchBuilder, BatchHeader, Batches, Compression};
 use klamm_protocol::{ErrorCode, Records};
 
 use super::{CLIENT, Harness, answered, batch};
+use crate::partitions::Slot;
 use crate::router::Response;
 use crate::{CloseReason, Event};
 
@@ -736,4 +737,72 @@ fn a_topic_gets_its_log_also_where_a_strangers_directory_had_the_name() {
     let mut harness = harness.restart();
     harness.create_topic("t", 1, &[]);
     assert_eq!(append(&mut harness, &["a"]), 0);
+}
+
+/// A topic of 20 partitions with a record in each.
+fn many_logs() -> Harness {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 20, &[]);
+    let records: Vec<_> = (0..20).map(|index| (index, batch(&["a"]))).collect();
+    let answers = partitions_of(harness.ask(9, &produce(-1, &records)));
+    assert!(answers.iter().all(|answer| answer.error_code == ErrorCode::NONE));
+    harness
+}
+
+fn idle(harness: &Harness) -> usize {
+    let slots = harness.node.partitions.iter();
+    slots.filter(|(_, slot)| matches!(slot, Slot::Idle(_))).count()
+}
+
+#[test]
+fn after_a_clean_shutdown_a_log_is_opened_when_somebody_needs_it_and_later_anyway() {
+    let mut harness = many_logs();
+    harness.event(Event::Shutdown);
+    assert!(harness.stopped);
+    let mut harness = harness.restart();
+    assert_eq!(idle(&harness), 20);
+    assert_eq!(values(&fetched(harness.ask(11, &fetch(0, 0, 1)))), ["a"]);
+    assert_eq!(idle(&harness), 19);
+    harness.pass_ms(60_000);
+    assert_eq!(idle(&harness), 0);
+}
+
+#[test]
+fn where_logs_wait_for_recovery_no_clean_shutdown_is_claimed() {
+    let mut harness = many_logs().restart_slowly();
+    let waiting = idle(&harness);
+    assert!(
+        (1..20).contains(&waiting),
+        "recovery goes on step by step: {waiting}"
+    );
+    harness.event(Event::Shutdown);
+    harness.begin();
+    assert!(harness.stopped && idle(&harness) == waiting);
+    let marker = ".kafka_cleanshutdown".to_owned();
+    let claims = |dir| harness.names(dir).contains(&marker);
+    assert!(!claims("/a") || !claims("/b"));
+    let mut harness = harness.restart();
+    harness.pass_ms(1_000);
+    assert_eq!(idle(&harness), 0, "after a crash all are recovered at once");
+    harness.event(Event::Shutdown);
+    assert!(
+        ["/a", "/b"]
+            .iter()
+            .all(|dir| harness.names(dir).contains(&marker))
+    );
+}
+
+#[test]
+fn a_deleted_topics_log_is_put_aside_where_its_namesake_needs_the_directory() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    append(&mut harness, &["old"]);
+    harness.stall_lanes();
+    delete_topic(&mut harness);
+    harness.send(7, &super::create_topic_request("t", 1, &[]));
+    let mut harness = harness.restart();
+    assert_eq!(append(&mut harness, &["new"]), 0);
+    assert_eq!(values(&fetched(harness.ask(11, &fetch(0, 0, 1)))), ["new"]);
+    let names = [harness.names("/a"), harness.names("/b")].concat();
+    assert!(names.iter().any(|name| name.ends_with("-stray")), "{names:?}");
 }

@@ -29,11 +29,18 @@ pub(crate) struct FlushJob {
     pub(crate) epochs: Option<Bytes>,
     /// Producer snapshots and the offsets they hold up to.
     pub(crate) snapshots: Vec<(i64, Bytes)>,
+    /// Files are written and not synced: whoever closes very many logs syncs the file system once.
+    pub(crate) sync_follows: bool,
 }
 
 impl FlushJob {
     fn sync(&self, fs: &dyn Fs) -> io::Result<()> {
-        for (segment, sealed) in &self.segments {
+        let segments = if self.sync_follows {
+            &[]
+        } else {
+            &self.segments[..]
+        };
+        for (segment, sealed) in segments {
             let synced = segment.log.open(fs, Mode::Write)?.sync_data();
             if !Bug::IgnoredSync.is_on() {
                 synced?;
@@ -48,25 +55,28 @@ impl FlushJob {
             }
         }
         let directory = self.directory.path();
-        if self
-            .segments
-            .iter()
-            .any(|(segment, _)| !segment.names_synced.load(Ordering::Relaxed))
-        {
-            fs.sync_dir(&directory)?;
-            for (segment, _) in &self.segments {
-                segment.names_synced.store(true, Ordering::Relaxed);
-            }
-        }
         if let Some(epochs) = &self.epochs {
-            sys::replace(fs, &directory.join(EPOCHS_FILE), epochs.clone())?;
+            sys::put(
+                fs,
+                &directory.join(EPOCHS_FILE),
+                epochs.clone(),
+                !self.sync_follows,
+            )?;
         }
         for (offset, snapshot) in &self.snapshots {
             let path = directory.join(segment::file_name(*offset, SNAPSHOT));
-            match sys::replace(fs, &path, snapshot.clone()) {
+            match sys::put(fs, &path, snapshot.clone(), !self.sync_follows) {
                 // The start of the log then takes the one before and walks further.
                 Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
-                replaced => replaced?,
+                put => put?,
+            }
+        }
+        let named = |(segment, _): &(Arc<Segment>, bool)| segment.names_synced.load(Ordering::Relaxed);
+        let all_named = self.epochs.is_none() && self.snapshots.is_empty() && segments.iter().all(named);
+        if !self.sync_follows && !all_named {
+            fs.sync_dir(&directory)?;
+            for (segment, _) in segments {
+                segment.names_synced.store(true, Ordering::Relaxed);
             }
         }
         Ok(())

@@ -154,7 +154,8 @@ impl Log {
         let mut draft = None;
         for batch in batches {
             let header = batch.header();
-            self.epochs_changed |= self.epochs.assign(header.leader_epoch, header.base_offset);
+            let begins = self.epochs.assign(header.leader_epoch, header.base_offset);
+            self.epochs_changed |= begins | std::mem::take(&mut self.epoch_is_empty);
             self.tail.push(&batch);
             self.log_end_offset = header.last_offset() + 1;
             match &mut self.truncation {
@@ -184,6 +185,7 @@ impl Log {
         if self.is_roll_due(batch) {
             self.roll(header.base_offset, draft.take(), jobs);
         }
+        self.had_producers |= header.has_producer_id();
         let producer = self.producers.undo_for(header);
         let control = header
             .is_control()
@@ -269,6 +271,7 @@ impl Log {
         state.shape.indexer.seal(&mut draft.job.time_index.bytes);
         state.shape.time_index_len = draft.job.time_index.end();
         self.send(Some(draft), jobs);
+        self.had_producers = true;
         self.snapshots.push((base_offset, self.producers.snapshot()));
         let segment = Segment::new(&self.directory, base_offset, false);
         self.segments

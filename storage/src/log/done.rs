@@ -77,6 +77,7 @@ impl Log {
 
     fn written(&mut self, base_offset: i64, size: u64, end_offset: i64) {
         if let Some(state) = self.segments.get_mut(&base_offset) {
+            self.flush.unsynced_bytes += size.saturating_sub(state.written);
             state.written = state.written.max(size);
         }
         self.written_end = self.written_end.max(end_offset);

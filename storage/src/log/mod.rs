@@ -22,6 +22,8 @@ mod compact_tests;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
+mod idle_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -140,8 +142,9 @@ pub struct Log {
     directory: Arc<Directory>,
     config: LogConfig,
     tail: LogTail,
-    /// By base offset; the last one is appended to. Never empty.
-    segments: BTreeMap<i64, SegmentState>,
+    /// By base offset; the last one is appended to. Never empty. Most logs have one: a node of the map has room for
+    /// eleven, so they are boxed.
+    segments: BTreeMap<i64, Box<SegmentState>>,
     log_start_offset: i64,
     log_end_offset: i64,
     written_end: i64,
@@ -150,7 +153,11 @@ pub struct Log {
     pending: VecDeque<Pending>,
     epochs: LeaderEpochs,
     epochs_changed: bool,
+    /// The newest leader epoch has no records yet. What is told again at every start need not be stored.
+    epoch_is_empty: bool,
     producers: Producers,
+    /// A producer wrote to the log, or a snapshot lies beside it: it has to be said who is remembered.
+    had_producers: bool,
     /// Snapshots that wait for a flush, with the offsets they hold up to.
     snapshots: Vec<(i64, Bytes)>,
     /// Goes up when appends are given up: what is reported of older ones no longer counts.
@@ -170,6 +177,10 @@ pub struct Log {
     /// A compaction found damage.
     uncleanable: bool,
     phase: Phase,
+    /// When it was opened, the disk was as [`Log::close`] leaves it.
+    was_settled: bool,
+    /// See [`Log::close_unsynced`].
+    sync_follows: bool,
     last_flush_ms: i64,
     now_ms: i64,
 }
@@ -199,6 +210,8 @@ struct Outbox {
     in_flight: usize,
     alone: bool,
     held: VecDeque<LaneJob>,
+    /// Something was asked of the disk since the log was opened.
+    was_used: bool,
 }
 
 #[derive(Default)]
@@ -208,6 +221,8 @@ struct Flush {
     next_unsynced_base: i64,
     /// The first segment that is not.
     unsynced_base: i64,
+    /// Bytes written since the last flush began.
+    unsynced_bytes: u64,
 }
 
 /// While the end of the log is cut off, batches that follow wait here.
@@ -237,6 +252,7 @@ enum Phase {
 
 impl Outbox {
     fn emit(&mut self, job: LaneJob, jobs: &mut Vec<LaneJob>) {
+        self.was_used = true;
         self.held.push_back(job);
         self.release(jobs);
     }
@@ -264,7 +280,7 @@ impl Outbox {
 }
 
 impl SegmentState {
-    fn empty(segment: Arc<Segment>, now_ms: i64) -> SegmentState {
+    fn empty(segment: Arc<Segment>, now_ms: i64) -> Box<SegmentState> {
         let shape = Shape::empty(segment.base_offset);
         SegmentState::from_facts(
             SegmentFacts {
@@ -276,20 +292,20 @@ impl SegmentState {
         )
     }
 
-    fn from_facts(facts: SegmentFacts, created_ms: i64) -> SegmentState {
+    fn from_facts(facts: SegmentFacts, created_ms: i64) -> Box<SegmentState> {
         let SegmentFacts {
             segment,
             shape,
             modified_ms,
         } = facts;
-        SegmentState {
+        Box::new(SegmentState {
             segment,
             shape,
             written: shape.size,
             appends_in_flight: 0,
             created_ms,
             modified_ms,
-        }
+        })
     }
 
     /// The largest timestamp, or where records carry none when the segment was last appended to.
@@ -335,7 +351,7 @@ impl Log {
             let base_offset = facts.segment.base_offset;
             (base_offset, SegmentState::from_facts(facts, options.now_ms))
         });
-        let segments: BTreeMap<i64, SegmentState> = states.collect();
+        let segments: BTreeMap<i64, Box<SegmentState>> = states.collect();
         let active_base = *segments
             .last_key_value()
             .expect("recovery gives at least one segment")
@@ -354,6 +370,8 @@ impl Log {
             pending: VecDeque::new(),
             epochs: recovered.epochs,
             epochs_changed: false,
+            epoch_is_empty: false,
+            had_producers: recovered.had_producers,
             producers: recovered.producers,
             snapshots: Vec::new(),
             generation: 1,
@@ -370,6 +388,8 @@ impl Log {
             compacting: false,
             uncleanable: false,
             phase: Phase::Open,
+            was_settled: recovered.is_settled,
+            sync_follows: false,
             last_flush_ms: options.now_ms,
             now_ms: options.now_ms,
         })
@@ -468,7 +488,7 @@ impl Log {
 
     /// Notes that a leader with this epoch took over at the end of the log, before it appends anything.
     pub fn assign_leader_epoch(&mut self, epoch: i32) {
-        self.epochs_changed |= self.epochs.assign(epoch, self.log_end_offset);
+        self.epoch_is_empty |= self.epochs.assign(epoch, self.log_end_offset);
     }
 
     /// The configuration in force.

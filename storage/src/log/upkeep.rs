@@ -9,6 +9,13 @@ use crate::lane::{DeleteJob, FlushJob, LaneJob, RemoveJob, TruncateJob, Work};
 use crate::segment::Segment;
 use crate::sidecars::Extent;
 
+/// So many bytes of a log are not durable at most, though nobody asks for it: a start after a crash has to check
+/// them, and what the disk gets in small portions it never has to take in one large one.
+const FLUSH_BYTES: u64 = 64 << 20;
+
+/// A log that never had a producer and is no longer than this gets no snapshot when it is closed.
+const SHORT_BYTES: u64 = 64 << 10;
+
 impl Log {
     /// Syncs all that is written. The recovery point moves when the disk has done so.
     pub fn flush(&mut self, jobs: &mut Vec<LaneJob>) {
@@ -197,11 +204,21 @@ impl Log {
     /// Syncs everything, with a snapshot of the producers, so that the next start need not look. No append is taken
     /// any more; the log is closed when [`Log::is_closed`] says so.
     pub fn close(&mut self, jobs: &mut Vec<LaneJob>) {
+        if self.phase == Phase::Open && self.was_settled && !self.outbox.was_used && !self.epochs_changed {
+            self.phase = Phase::Closed;
+        }
         if self.phase == Phase::Open {
             self.phase = Phase::Closing;
             self.retry(jobs);
             self.close_if_idle(jobs);
         }
+    }
+
+    /// The same without waiting for the disk: for whoever closes very many logs, and then makes all of them durable
+    /// with one [`Fs::sync_all`](crate::sys::Fs::sync_all) before anybody is told their recovery points.
+    pub fn close_unsynced(&mut self, jobs: &mut Vec<LaneJob>) {
+        self.sync_follows = true;
+        self.close(jobs);
     }
 
     /// Whether [`Log::close`] is through, or will never be because the disk failed.
@@ -251,7 +268,8 @@ impl Log {
             .next()
             .is_some_and(|(base, state)| *base < self.active().0 && state.is_written());
         let messages = self.config.flush_messages.unwrap_or(i64::MAX);
-        if sealed || (unsynced > 0 && (self.config.fsync_acknowledged || unsynced >= messages)) {
+        let much = self.flush.unsynced_bytes >= FLUSH_BYTES;
+        if sealed || (unsynced > 0 && (much || self.config.fsync_acknowledged || unsynced >= messages)) {
             self.emit_flush(jobs);
         }
     }
@@ -285,6 +303,7 @@ impl Log {
             .then(|| checkpoint::epochs_text(self.epochs.entries()));
         self.epochs_changed = false;
         self.flush.in_flight = true;
+        self.flush.unsynced_bytes = 0;
         self.flush.next_unsynced_base = next_unsynced_base;
         self.last_flush_ms = self.now_ms;
         let directory = Arc::clone(&self.directory);
@@ -294,6 +313,7 @@ impl Log {
             end_offset: written_end,
             epochs,
             snapshots: ready,
+            sync_follows: self.sync_follows,
         };
         self.emit(Work::Flush(job), jobs);
     }
@@ -306,8 +326,11 @@ impl Log {
         }
         if self.phase == Phase::ClosingSeal && idle(self) {
             self.phase = Phase::ClosingFlush;
-            self.snapshots.push((self.written_end, self.producers.snapshot()));
-            self.epochs_changed = true;
+            // Of a short log the next start has read the batches as fast as a snapshot that says nothing. But a producer
+            // that was forgotten must not come back out of an older snapshot, with a sequence that is not its last.
+            if self.had_producers || self.size_bytes() > SHORT_BYTES {
+                self.snapshots.push((self.written_end, self.producers.snapshot()));
+            }
             self.emit_flush(jobs);
         }
     }

@@ -586,6 +586,19 @@ impl Fs for MemoryFs {
         Ok(())
     }
 
+    fn sync_all(&self, _path: &Path) -> io::Result<()> {
+        for inode in self.call()?.inodes.values_mut() {
+            match inode {
+                Inode::File(content) => content.sync(),
+                Inode::Dir(dir) => {
+                    dir.durable = dir.live.clone();
+                    dir.pending.clear();
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn exists(&self, path: &Path) -> io::Result<bool> {
         let state = self.call()?;
         match state.find(path) {

@@ -66,6 +66,12 @@ pub trait Fs: Send + Sync {
     /// The names in a directory, sorted.
     fn list_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
 
+    /// The names in a directory and whether each is a directory, sorted: [`Fs::list_dir`] without a look at each.
+    fn list_names(&self, path: &Path) -> io::Result<Vec<(String, bool)>> {
+        let entries = self.list_dir(path)?.into_iter();
+        Ok(entries.map(|entry| (entry.name, entry.is_dir)).collect())
+    }
+
     /// Creates a directory and those above it; nothing happens when it exists.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
 
@@ -80,6 +86,10 @@ pub trait Fs: Send + Sync {
 
     /// Makes the names in a directory durable. For errors see [`File::sync_data`].
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes everything durable that was written to the file system on which `path` lies: one wait for the disk
+    /// where syncing file by file would be many (`syncfs`).
+    fn sync_all(&self, path: &Path) -> io::Result<()>;
 
     /// Whether a file or directory of that name exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
@@ -190,6 +200,12 @@ pub fn read_all(fs: &dyn Fs, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
 /// `StorageFull` when there is no room: then the old content stands, and it can be tried again.
 pub fn replace(fs: &dyn Fs, path: &Path, content: Bytes) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    put(fs, path, content, true)?;
+    fs.sync_dir(directory)
+}
+
+/// The same, with the name left to be synced by the caller, and without `sync` the content too.
+pub(crate) fn put(fs: &dyn Fs, path: &Path, content: Bytes, sync: bool) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = Path::new(&temporary);
@@ -197,7 +213,8 @@ pub fn replace(fs: &dyn Fs, path: &Path, content: Bytes) -> io::Result<()> {
     // A disk without room says so here, where trying again is all it takes, and not at the sync.
     file.reserve(0, content.len() as u64)?;
     file.write_at(0, &[content])?;
-    file.sync_data()?;
-    fs.rename(temporary, path)?;
-    fs.sync_dir(directory)
+    if sync {
+        file.sync_data()?;
+    }
+    fs.rename(temporary, path)
 }

@@ -68,6 +68,18 @@ impl Fs for RealFs {
         Ok(entries)
     }
 
+    fn list_names(&self, path: &Path) -> io::Result<Vec<(String, bool)>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            let entry = entry?;
+            if let Ok(name) = entry.file_name().into_string() {
+                names.push((name, entry.file_type()?.is_dir()));
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         std::fs::create_dir_all(path)
     }
@@ -88,6 +100,12 @@ impl Fs for RealFs {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(path, flags, Permissions::empty())?;
         rustix::fs::fsync(directory).map_err(|error| sync_error(&error.into()))
+    }
+
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let any = rustix::fs::open(path, flags, Permissions::empty())?;
+        Ok(rustix::fs::syncfs(any)?)
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

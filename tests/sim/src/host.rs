@@ -28,7 +28,7 @@ pub enum HostEvent {
     /// It comes back with what is done.
     LaneDone(LaneId, Vec<LaneDone>),
     /// A blocking job runs.
-    Job(Job),
+    Job(Box<Job>),
     /// It comes back.
     JobDone(JobDone),
     /// The time that the broker asked for has come.
@@ -486,7 +486,7 @@ impl Host {
             }
             Effect::Job(job) => {
                 let after_us = self.disk_us(1);
-                self.schedule(after_us, HostEvent::Job(job));
+                self.schedule(after_us, HostEvent::Job(Box::new(job)));
             }
             Effect::Failed(why) if disk_failed => {
                 self.note(format_args!("broker: gives up: {why}"));
