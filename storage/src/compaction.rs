@@ -5,11 +5,11 @@
 //! writes each segment that has something to lose anew, as `.cleaned` files under the same base offset. The log
 //! then has the lane put them in place. Offsets never change, and neither does any record that stays.
 //!
-//! What else stays: records without a key; the last batch of each producer, empty if need be, as its sequence
-//! counts; transaction markers. Records of aborted transactions go. A tombstone stays for `delete.retention.ms`
+//! What else stays: records without a key; the batches that their producers may send again, empty if need be (Kafka
+//! keeps the last one of each producer); transaction markers. Records of aborted transactions go. A tombstone stays for `delete.retention.ms`
 //! after the first compaction that sees it: that fixes the delete horizon in the batch's head (KIP-534).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -40,8 +40,8 @@ pub struct CompactJob {
     pub(crate) first_dirty: i64,
     /// The offset behind the last segment.
     pub(crate) end: i64,
-    /// The offset of each producer's last record.
-    pub(crate) last_of_producers: BTreeMap<i64, i64>,
+    /// The last offset of each batch that its producer may send again, and that has to be recognised then.
+    pub(crate) remembered: BTreeSet<i64>,
     pub(crate) now_ms: i64,
     pub(crate) delete_retention_ms: i64,
     pub(crate) index_interval_bytes: u64,
@@ -185,9 +185,9 @@ impl CompactJob {
         if header.is_control() {
             return Ok(Verdict::Keep);
         }
-        let last_of_producer = self.last_of_producers.get(&header.producer_id) == Some(&header.last_offset());
+        let is_remembered = header.has_producer_id() && self.remembered.contains(&header.last_offset());
         if header.record_count == 0 {
-            return Ok(if last_of_producer {
+            return Ok(if is_remembered {
                 Verdict::Keep
             } else {
                 Verdict::Drop
@@ -208,7 +208,7 @@ impl CompactJob {
             !gone && is_newest && (record.value.is_some() || tombstones_stay)
         };
         let kept: Vec<Record> = all.into_iter().filter(stays).collect();
-        if kept.is_empty() && !last_of_producer {
+        if kept.is_empty() && !is_remembered {
             return Ok(Verdict::Drop);
         }
         let has_tombstone = kept

@@ -232,10 +232,10 @@ impl Producers {
         self.entries.iter().map(|(id, producer)| producer.state(*id))
     }
 
-    /// The offset of each producer's last data record, as far as it is known.
-    pub(crate) fn last_offsets(&self) -> BTreeMap<i64, i64> {
-        let last = |(id, producer): (&i64, &Producer)| Some((*id, producer.seen().last()?.last_offset));
-        self.entries.iter().filter_map(last).collect()
+    /// The last offset of each batch that is remembered.
+    pub(crate) fn remembered(&self) -> BTreeSet<i64> {
+        let seen = self.entries.values().flat_map(Producer::seen);
+        seen.map(|seen| seen.last_offset).collect()
     }
 
     /// How many producer ids are known.

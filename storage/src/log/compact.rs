@@ -72,7 +72,7 @@ impl Log {
             segments,
             first_dirty: self.compacted_to.max(self.log_start_offset),
             end: last_end,
-            last_of_producers: self.producers.last_offsets(),
+            remembered: self.producers.remembered(),
             now_ms,
             delete_retention_ms: self.config.delete_retention_ms,
             index_interval_bytes: self.config.index_interval_bytes,

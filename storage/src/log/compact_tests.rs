@@ -195,18 +195,51 @@ fn aborted_records_go_and_producers_are_remembered() {
         .collect();
     assert_eq!(of_t.len(), 1);
     assert_eq!(of_t[0].2.as_deref(), Some(&b"committed"[..]));
+    let reopened = without_snapshots(&bench);
+    for id in [1, 2] {
+        let again = reopened.log.check_producer(transactional(id, b"x").header());
+        assert!(
+            matches!(again, Ok(ProducerCheck::Duplicate { .. })),
+            "producer {id}: {again:?}"
+        );
+    }
+}
+
+/// The log after a crash that leaves nothing of producers but the batches themselves.
+fn without_snapshots(bench: &Bench) -> Bench {
     let fs = bench.fs.kill();
     for entry in fs.list_dir(Path::new(DIR)).unwrap() {
         if entry.name.ends_with(".snapshot") {
             fs.remove(&Path::new(DIR).join(&entry.name)).unwrap();
         }
     }
-    let reopened = Bench::open(fs, &compacted(), |_| {});
-    for id in [1, 2] {
-        let again = reopened.log.check_producer(transactional(id, b"x").header());
+    Bench::open(fs, &compacted(), |_| {})
+}
+
+/// A producer whose five batches were written, and never answered, sends them again.
+#[test]
+fn every_batch_that_may_be_sent_again_is_known_after_compaction() {
+    let mut bench = Bench::open(machine(), &compacted(), |_| {});
+    let batch = |sequence| {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder
+            .producer(7, 0, sequence)
+            .append(1000, Some(b"k"), Some(b"v"));
+        builder.finish()
+    };
+    for sequence in 0..6 {
+        bench.append(vec![batch(sequence)]);
+    }
+    fill(&mut bench, &mut Random(4), 60);
+    assert!(compact(&mut bench, 5000, MEMORY));
+    let of_k = records(&mut bench);
+    assert_eq!(of_k.iter().filter(|record| record.1 == b"k").count(), 1);
+    let reopened = without_snapshots(&bench);
+    for sequence in 1..6 {
+        let again = reopened.log.check_producer(batch(sequence).header());
         assert!(
             matches!(again, Ok(ProducerCheck::Duplicate { .. })),
-            "producer {id}: {again:?}"
+            "sequence {sequence}: {again:?}"
         );
     }
 }
