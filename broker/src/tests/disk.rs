@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::fetch::FetchRequest;
 use klamm_protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
+use klamm_protocol::record::{BatchBuilder, Compression};
+use klamm_protocol::{ErrorCode, Records};
 use klamm_storage::sys::Fs;
 use klamm_storage::sys::memory::Fault;
 
@@ -104,6 +105,37 @@ fn a_full_disk_refuses_records_and_serves_everything_else_until_there_is_room() 
     assert_eq!((found.len(), found[count].as_str()), (count + 1, "again"));
     let mut harness = harness.restart();
     assert_eq!(read(&mut harness, 0).unwrap().len(), count + 1);
+}
+
+/// A log that does not know a producer takes any sequence of it: the batch behind one that was refused would lie
+/// before it for ever.
+#[test]
+fn a_batch_does_not_overtake_one_that_found_no_room() {
+    let mut harness = harness();
+    fill(&mut harness);
+    let send = |harness: &mut Harness, epoch, sequence| {
+        let mut batch = BatchBuilder::new(Compression::None);
+        batch
+            .producer(9, epoch, sequence)
+            .append(1_700_000_000_000, None, Some(b"v"));
+        let records = Records::from(batch.finish().to_bytes());
+        partitions_of(harness.ask(9, &produce(-1, &[(0, records)])))[0].error_code
+    };
+    assert_eq!(send(&mut harness, 0, 0), STORAGE);
+    assert_eq!(send(&mut harness, 0, 1), STORAGE);
+    harness.disk.set_capacity(u64::MAX);
+    harness.pass_ms(2_000);
+    let out_of_order = ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
+    assert_eq!(send(&mut harness, 0, 2), out_of_order);
+    assert_eq!(send(&mut harness, 0, 1), out_of_order);
+    assert_eq!(send(&mut harness, 0, 0), NONE);
+    assert_eq!(send(&mut harness, 0, 1), NONE);
+    // Who gives up what was refused begins a new epoch.
+    fill(&mut harness);
+    assert_eq!(send(&mut harness, 0, 2), STORAGE);
+    harness.disk.set_capacity(u64::MAX);
+    harness.pass_ms(2_000);
+    assert_eq!(send(&mut harness, 1, 0), NONE);
 }
 
 #[test]
