@@ -66,11 +66,15 @@ async fn round(client: &mut Client, member_id: &mut Str) -> Result<Round, Lost> 
     ));
     told(client, |group| group.joined(generation, &ticket));
 
-    let assignments = if joined.leader == joined.member_id {
-        share_out(client, &joined).await?
+    let shared_out = if joined.leader == joined.member_id {
+        Some(partitions(client).await?)
     } else {
-        Vec::new()
+        None
     };
+    let assignments = shared_out
+        .as_ref()
+        .map(|partitions| share_out(&joined, partitions))
+        .unwrap_or_default();
     let ticket = client.shared().borrow().checker.group.ticket();
     let request = SyncGroupRequest {
         group_id: GROUP.into(),
@@ -92,19 +96,27 @@ async fn round(client: &mut Client, member_id: &mut Str) -> Result<Round, Lost> 
         group.assigned(generation, member_id, &owned, &ticket)
     });
     client.shared().borrow().checker.counts.generations += 1;
-    membership(client, member_id, generation, &owned).await
+    membership(client, member_id, generation, &owned, shared_out).await
 }
 
-/// Lives as a member until something ends it.
+/// Lives as a member until something ends it. The leader looks whether there still are the partitions that it shared
+/// out.
 async fn membership(
     client: &mut Client,
     member_id: &Str,
     generation: i32,
     owned: &[Owned],
+    shared_out: Option<Vec<Owned>>,
 ) -> Result<Round, Lost> {
     let mut positions = fetch_offsets(client, owned).await?;
     loop {
         client.pause(20, 500).await;
+        if let Some(shared_out) = &shared_out
+            && client.random(|random| random.chance(5))
+            && partitions(client).await? != *shared_out
+        {
+            return Ok(Round::Rejoin);
+        }
         let heartbeat = HeartbeatRequest {
             group_id: GROUP.into(),
             generation_id: generation,
@@ -206,20 +218,23 @@ fn join_request(member_id: &Str) -> JoinGroupRequest {
     }
 }
 
-/// The leader gives each partition to one member. What an assignment says is between the members; the broker
-/// only carries it.
-async fn share_out(
-    client: &mut Client,
-    joined: &JoinGroupResponse,
-) -> Result<Vec<SyncGroupRequestAssignment>, Lost> {
+/// The partitions that the group is about.
+async fn partitions(client: &mut Client) -> Result<Vec<Owned>, Lost> {
     let topics = all_topics(client).await?;
     let kept = topics.iter().filter(|topic| !topic.name.starts_with(CHURN));
-    let partitions = kept.flat_map(|topic| (0..topic.partitions).map(|partition| (topic.id, partition)));
+    Ok(kept
+        .flat_map(|topic| (0..topic.partitions).map(|partition| (topic.id, partition)))
+        .collect())
+}
+
+/// The leader gives each partition to one member. What an assignment says is between the members; the broker
+/// only carries it.
+fn share_out(joined: &JoinGroupResponse, partitions: &[Owned]) -> Vec<SyncGroupRequestAssignment> {
     let mut shares = vec![BytesMut::new(); joined.members.len()];
-    for (index, (topic, partition)) in partitions.enumerate() {
+    for (index, (topic, partition)) in partitions.iter().enumerate() {
         let share = &mut shares[index % joined.members.len()];
         share.put_slice(&topic.0);
-        share.put_i32(partition);
+        share.put_i32(*partition);
     }
     let members = joined.members.iter().zip(shares);
     let assignment = |(member, share): (
@@ -231,7 +246,7 @@ async fn share_out(
             assignment: share.freeze(),
         }
     };
-    Ok(members.map(assignment).collect())
+    members.map(assignment).collect()
 }
 
 fn read_assignment(assignment: &Bytes) -> Vec<Owned> {
