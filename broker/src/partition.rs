@@ -35,8 +35,6 @@ pub(crate) struct Partition {
     pub flush_scheduled: bool,
     /// Producers whose transactions begin here, as their coordinator has said or will say.
     beginning: BTreeMap<i64, Beginning>,
-    /// Of producers that the log does not know, epoch and sequence of the batch that found no room first.
-    refused: BTreeMap<i64, (i16, i32)>,
     high_watermark: i64,
     /// What is appended and not yet below the high watermark: end offset and bytes, in order.
     unacknowledged: VecDeque<(i64, u64)>,
@@ -44,9 +42,6 @@ pub(crate) struct Partition {
     stable_seen: i64,
     unstable_bytes: u64,
 }
-
-/// Of so many producers it is remembered what was refused.
-const MOST_REFUSED: usize = 1000;
 
 /// A transaction of which nothing is in the log yet. A marker of its producer takes this away: what was confirmed
 /// before that may not be appended after it, since nobody would end it (Kafka: `VerificationStateEntry`).
@@ -120,7 +115,6 @@ impl Partition {
             log,
             flush_scheduled: false,
             beginning: BTreeMap::new(),
-            refused: BTreeMap::new(),
             unacknowledged: VecDeque::new(),
             stable_seen: -1,
             unstable_bytes: 0,
@@ -201,7 +195,6 @@ impl Partition {
             }
             Err(error) => return Err(code_of(error).into()),
         }
-        self.check_refused(batch.header())?;
         if verified && batch.header().is_transactional() {
             self.check_beginning(batch.header())?;
         }
@@ -213,31 +206,6 @@ impl Partition {
             log_append_time_ms,
             ..placed
         })
-    }
-
-    /// A batch is refused that will be sent again, and those behind it may come first. A log that does not know the
-    /// producer would take them, whatever their sequence.
-    pub fn refuse_for_now(&mut self, header: &BatchHeader) {
-        if header.has_producer_id()
-            && self.refused.len() < MOST_REFUSED
-            && self.log.producer(header.producer_id).is_none()
-        {
-            let refused = (header.producer_epoch, header.base_sequence);
-            let first = self.refused.entry(header.producer_id).or_insert(refused);
-            if first.0 < refused.0 {
-                *first = refused;
-            }
-        }
-    }
-
-    fn check_refused(&mut self, header: &BatchHeader) -> Result<(), ErrorCode> {
-        if let Some((epoch, sequence)) = self.refused.get(&header.producer_id) {
-            if *epoch == header.producer_epoch && *sequence != header.base_sequence {
-                return Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
-            }
-            self.refused.remove(&header.producer_id);
-        }
-        Ok(())
     }
 
     /// Whether this batch would begin a transaction here, which its coordinator has to know of. If so, no other batch

@@ -213,13 +213,22 @@ pub struct ProducerState {
     pub transaction_start: Option<i64>,
 }
 
-/// What has to be put back when an append fails: the producer as it was.
-pub(crate) type Undo = Option<(i64, Option<Producer>)>;
+/// What has to be put back when an append fails: the producer as it was, or what it sent if it was not known.
+pub(crate) type Undo = Option<(i64, Result<Producer, Expected>)>;
+
+/// Epoch and sequence of a batch that was refused and will be sent again.
+pub(crate) type Expected = (i16, i32);
+
+/// Of so many producers it is remembered what was refused.
+const MOST_EXPECTED: usize = 1000;
 
 /// All producers of one log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Producers {
     entries: BTreeMap<i64, Producer>,
+    /// What is to come first from producers that are not known. A log takes any sequence of those: a batch behind one
+    /// that found no room would lie before it for ever.
+    expected: BTreeMap<i64, Expected>,
     /// First offsets of open transactions.
     open: BTreeSet<i64>,
     /// First offset and marker of transactions that ended above the high watermark: still unstable.
@@ -248,10 +257,18 @@ impl Producers {
         if !header.has_producer_id() {
             return Ok(ProducerCheck::New);
         }
-        let Some(known) = self.entries.get(&header.producer_id) else {
-            return Ok(ProducerCheck::New);
-        };
         let (first, last) = (header.base_sequence, header.last_sequence());
+        let Some(known) = self.entries.get(&header.producer_id) else {
+            return match self.expected.get(&header.producer_id) {
+                Some((epoch, expected)) if *epoch == header.producer_epoch && *expected != first => {
+                    Err(ProducerError::OutOfOrderSequence {
+                        last: expected - 1,
+                        got: first,
+                    })
+                }
+                _ => Ok(ProducerCheck::New),
+            };
+        };
         if known.epoch == header.producer_epoch && !header.is_control() {
             let same = |seen: &&Seen| seen.first_sequence() == first && seen.last_sequence == last;
             if let Some(seen) = known.seen().iter().find(same) {
@@ -331,9 +348,26 @@ impl Producers {
     /// The producer that a batch will change, as it is now.
     pub(crate) fn undo_for(&self, header: &BatchHeader) -> Undo {
         let id = header.producer_id;
+        let known = self.entries.get(&id).copied();
         header
             .has_producer_id()
-            .then(|| (id, self.entries.get(&id).copied()))
+            .then(|| (id, known.ok_or((header.producer_epoch, header.base_sequence))))
+    }
+
+    /// A batch is refused that will be sent again.
+    pub(crate) fn refused(&mut self, header: &BatchHeader) {
+        if header.has_producer_id() && !self.entries.contains_key(&header.producer_id) {
+            self.expect(header.producer_id, (header.producer_epoch, header.base_sequence));
+        }
+    }
+
+    fn expect(&mut self, id: i64, refused: Expected) {
+        if self.expected.len() < MOST_EXPECTED {
+            let first = self.expected.entry(id).or_insert(refused);
+            if first.0 < refused.0 {
+                *first = refused;
+            }
+        }
     }
 
     /// Takes note of a batch that lies in the log, whoever wrote it there. `control` is what a control batch says.
@@ -358,6 +392,7 @@ impl Producers {
             .entries
             .entry(header.producer_id)
             .or_insert(Producer::UNKNOWN);
+        self.expected.remove(&header.producer_id);
         producer.enter_epoch(header.producer_epoch);
         producer.remember(Seen {
             last_sequence: header.last_sequence(),
@@ -405,9 +440,17 @@ impl Producers {
     pub(crate) fn undo(&mut self, undos: impl Iterator<Item = Undo>, end_offset: i64) {
         for (id, before) in undos.flatten() {
             match before {
-                Some(producer) => self.entries.insert(id, producer),
-                None => self.entries.remove(&id),
-            };
+                Ok(producer) => {
+                    self.entries.insert(id, producer);
+                }
+                Err(batch) => {
+                    self.entries.remove(&id);
+                    // A marker has no sequence.
+                    if batch.1 != NO_SEQUENCE {
+                        self.expect(id, batch);
+                    }
+                }
+            }
         }
         self.unreplicated.retain(|_, marker| *marker < end_offset);
         self.open = self
@@ -439,6 +482,8 @@ impl Producers {
 
     /// Forgets producers that wrote nothing for `expiration_ms` and have no transaction open.
     pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
+        // Who still waits for room sends again soon.
+        self.expected.clear();
         self.entries.retain(|_, producer| {
             producer.transaction_start.is_some()
                 || now_ms.saturating_sub(producer.last_timestamp_ms) < expiration_ms
@@ -588,6 +633,28 @@ mod tests {
         producers.expire(2000, 1000);
         assert_eq!(producers.len(), 0);
         assert_eq!(producers.check(&batch(1, 3, 77, 1, 0)), Ok(ProducerCheck::New));
+    }
+
+    #[test]
+    fn no_batch_overtakes_one_that_was_undone_or_refused() {
+        let mut producers = Producers::default();
+        let (first, second) = (batch(1, 0, 40, 2, 7), batch(1, 0, 42, 1, 9));
+        let undos = [&first, &second].map(|header| {
+            let undo = producers.undo_for(header);
+            producers.appended(header, None);
+            undo
+        });
+        producers.undo(undos.into_iter().rev(), 7);
+        producers.refused(&second);
+        assert_eq!(
+            producers.check(&second),
+            Err(ProducerError::OutOfOrderSequence { last: 39, got: 42 })
+        );
+        assert_eq!(producers.check(&first), Ok(ProducerCheck::New));
+        // Who gives up begins a new epoch.
+        assert_eq!(producers.check(&batch(1, 1, 0, 1, 7)), Ok(ProducerCheck::New));
+        producers.appended(&first, None);
+        assert_eq!(producers.check(&second), Ok(ProducerCheck::New));
     }
 
     #[test]

@@ -385,7 +385,7 @@ fn append(
     };
     let disk = node.disks.iter().find(|disk| disk.lane == partition.lane);
     if disk.is_some_and(|disk| !disk.room.is_ample()) {
-        partition.refuse_for_now(batch.header());
+        partition.log.refused(batch.header());
         return Err(ErrorCode::KAFKA_STORAGE_ERROR.into());
     }
     if acks == -1 && partition.in_sync_replicas < partition.in_sync_replicas_min() {

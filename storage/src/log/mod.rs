@@ -514,6 +514,11 @@ impl Log {
         self.producers.check(header)
     }
 
+    /// A batch was refused that will be sent again, and those behind it may come first: they are not to overtake it.
+    pub fn refused(&mut self, header: &BatchHeader) {
+        self.producers.refused(header);
+    }
+
     /// Whether a transaction marker may be appended. `epoch_bumped`: its epoch is above that of the transaction.
     ///
     /// # Errors
