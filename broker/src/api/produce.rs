@@ -278,7 +278,7 @@ pub(crate) fn commit(node: &mut Node, caller: Caller, call: ProduceCall) {
                     topic_id,
                     partition: partition.index,
                 };
-                append(node, key, partition.batch?, call.acks, verified).map(|appended| (key, appended))
+                append(node, key, partition.batch, call.acks, verified).map(|appended| (key, appended))
             });
             answers.push(match appended {
                 Ok((
@@ -370,7 +370,7 @@ struct Done {
 fn append(
     node: &mut Node,
     key: LogKey,
-    produced: Produced,
+    produced: Result<Produced, Rejected>,
     acks: i16,
     verified: bool,
 ) -> Result<Done, Rejected> {
@@ -379,7 +379,7 @@ fn append(
     if !matches!(acks, -1..=1) {
         return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
     }
-    let Produced::Batch(batch) = produced else {
+    let Produced::Batch(batch) = produced? else {
         // It was not online when the request came, or the set would be a batch by now.
         return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER.into());
     };

@@ -201,6 +201,16 @@ fn nothing_to_append_is_no_error_to_an_old_producer() {
     assert_eq!(send(&mut harness, Bytes::new()), (ErrorCode::NONE, -1));
     harness.send(2, &produce(0, &[(0, Records::default())]));
     assert_eq!(harness.closed, []);
+    for version in 0..=2 {
+        let answer = partitions_of(harness.ask(version, &produce(-1, &[(7, Records::default())])));
+        let expected = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+        assert_eq!(
+            answer[0].error_code, expected,
+            "there has to be a partition for it"
+        );
+        let answer = partitions_of(harness.ask(version, &produce(3, &[(0, Records::default())])));
+        assert_eq!(answer[0].error_code, ErrorCode::INVALID_REQUIRED_ACKS);
+    }
     let answer = partitions_of(harness.ask(3, &produce(-1, &[(0, Records::default())])));
     assert_eq!(answer[0].error_code, ErrorCode::INVALID_RECORD);
 }
