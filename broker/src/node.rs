@@ -13,7 +13,6 @@ use klamm_storage::sys::is_no_room;
 use klamm_storage::{AbortedTransaction, Extents, LaneDone, LaneError, LaneJob, LogKey, OpenFiles, Tail};
 
 use crate::api::init_producer_id::ProducerIds;
-use crate::api::old_fetch::Converted;
 use crate::api::{self, Caller, describe_log_dirs, fetch, produce};
 use crate::cluster::Cluster;
 use crate::config::{BrokerConfig, TopicConfig};
@@ -21,7 +20,7 @@ use crate::disks::{Disk, Found, LogName, Removing};
 use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
 use crate::hosting;
-use crate::job::{FoundOffset, Job, JobDone, ReadFailure};
+use crate::job::{ConvertDone, FoundOffset, Job, JobDone, ReadFailure};
 use crate::markers::AfterMarker;
 use crate::old_clients::OldClients;
 use crate::outputs::Outputs;
@@ -112,7 +111,7 @@ pub(crate) type AfterAborted =
 pub(crate) type AfterLookup = Box<dyn FnOnce(&mut Node, Vec<Result<FoundOffset, ReadFailure>>) + Send>;
 
 /// What happens with what a job has converted.
-pub(crate) type AfterConversion = Box<dyn FnOnce(&mut Node, Vec<Converted>) + Send>;
+pub(crate) type AfterConversion = Box<dyn FnOnce(&mut Node, ConvertDone) + Send>;
 
 /// The core of one broker.
 pub struct Node {
@@ -174,6 +173,7 @@ impl Node {
             }
             Event::Disconnected(id) => {
                 self.connections.remove(&id);
+                self.old_clients.forget(id);
                 self.preparing.remove(&id);
                 self.acks.disconnect(id);
                 self.fetches.disconnect(id);
@@ -203,9 +203,8 @@ impl Node {
                 preparation::on_prepared(self, done.connection, done.id, took_us, done.prepared);
             }
             Event::Job(JobDone::Converted(done)) => {
-                self.old_clients.converted_on_fetch.us += done.took_us();
                 if let Some(then) = self.conversions.remove(&done.id) {
-                    then(self, done.results);
+                    then(self, done);
                 }
             }
             Event::Job(JobDone::Checkpointed(lane, result)) => self.on_checkpointed(lane, result),

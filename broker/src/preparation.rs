@@ -79,7 +79,7 @@ pub(crate) fn prepare(
     mut call: ProduceCall,
 ) -> Option<(Caller, ProduceCall)> {
     if caller.version < produce::BATCHES_SINCE {
-        note_short_sets(node, &call);
+        note_short_sets(node, &caller, &call);
     }
     let connection = caller.id.connection;
     let is_first = node.preparing.get(&connection).is_none_or(VecDeque::is_empty);
@@ -100,16 +100,23 @@ pub(crate) fn prepare(
 }
 
 /// Counts what was converted in the connection's task.
-fn note_short_sets(node: &mut Node, call: &ProduceCall) {
-    let partitions = call.topics.iter().flat_map(|topic| &topic.partitions);
-    for partition in partitions {
+fn note_short_sets(node: &mut Node, caller: &Caller, call: &ProduceCall) {
+    let mut price = Conversion::default();
+    for partition in call.topics.iter().flat_map(|topic| &topic.partitions) {
         if let Ok(Produced::Batch(batch)) = &partition.batch {
-            node.old_clients.converted_on_produce.add(Conversion {
+            price.add(Conversion {
                 records: u64::try_from(batch.header().record_count).unwrap_or(0),
                 bytes: batch.size() as u64,
                 us: 0,
             });
         }
+    }
+    note_price(node, caller, price);
+}
+
+fn note_price(node: &mut Node, caller: &Caller, price: Conversion) {
+    if let Some(used) = caller.old_use.as_ref().filter(|_| price.records > 0) {
+        node.old_clients.converted(used, price);
     }
 }
 
@@ -182,13 +189,15 @@ pub(crate) fn on_prepared(
     took_us: u64,
     prepared: Vec<Prepared>,
 ) {
+    let mut price = Conversion {
+        us: took_us,
+        ..Conversion::default()
+    };
     for one in &prepared {
-        node.old_clients.converted_on_produce.add(one.converted);
-    }
-    if prepared.iter().any(|one| one.converted.records > 0) {
-        node.old_clients.converted_on_produce.us += took_us;
+        price.add(one.converted);
     }
     with_queued(node, connection, job, |node, queued| {
+        note_price(node, &queued.caller, price);
         for Prepared {
             topic,
             partition,

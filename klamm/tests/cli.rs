@@ -7,7 +7,9 @@ mod running;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Output, Stdio};
 
-use running::Broker;
+use klamm_protocol::frame::encode_request;
+use klamm_protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use running::{Broker, read_frame};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -304,6 +306,7 @@ fn the_cluster_and_what_it_serves_are_shown() {
     let cluster = json_of(&broker, "cluster");
     assert_eq!(cluster["brokers"][0]["address"], broker.address.to_string());
     assert_eq!(cluster["log_dirs"][0]["broker"], cluster["brokers"][0]["broker"]);
+    assert_eq!(cluster["old_clients"], json!([]));
     let here = json_of(&broker, "api-versions");
     let there = json_of(&broker, &format!("api-versions --bootstrap {}", broker.address));
     let produce = |versions: &Value| {
@@ -312,6 +315,44 @@ fn the_cluster_and_what_it_serves_are_shown() {
     };
     assert_eq!(produce(&here)["api"], "Produce");
     assert_eq!(produce(&here)["max"], produce(&there)["max"]);
+}
+
+#[test]
+fn the_cluster_names_clients_of_old_versions_and_what_they_cost() {
+    let broker = broker();
+    says(&broker, "topic create t");
+    takes(&broker, "produce t", "a\nb\n");
+    let mut stream = broker.connect();
+    let fetch = FetchRequest {
+        topics: vec![FetchTopic {
+            topic: "t".into(),
+            partitions: vec![FetchPartition {
+                partition_max_bytes: 1 << 20,
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let client_id = Some("grandfather".into());
+    let frame = encode_request(1, 2, 7, client_id.as_ref(), &fetch).unwrap();
+    stream.write_all(&frame.concat()).unwrap();
+    read_frame(&mut stream).unwrap();
+    let cluster = json_of(&broker, "cluster");
+    let [used] = &cluster["old_clients"].as_array().unwrap()[..] else {
+        panic!("one client, and not this one: {cluster}");
+    };
+    let expected = json!({
+        "broker": 1, "client": "grandfather", "software": "", "api": "Fetch", "version": 2, "requests": 1,
+        "converted_records": 2,
+    });
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(used[name], *value, "{name}");
+    }
+    assert!(used["since"].as_i64().unwrap() > 0 && used["converted_bytes"].as_i64().unwrap() > 0);
+    assert_eq!(cluster["further_requests_of_old_clients"], 0);
+    let said = says(&broker, "cluster");
+    assert!(said.contains("s ago"), "{said}");
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! which of them it may be null, `tagged` and `tag` in which of them it travels in the tagged section of a
 //! flexible version. `default` is what a version without the field decodes to; without it that is zero,
 //! empty or false. To encode another value into such a version is an error, unless the field is `ignorable`.
-//! A field of a nested struct without `versions` is there whenever its struct is.
+//! A field of a nested struct without `versions` is there whenever its struct is. A tagged field that Kafka does not
+//! have is `own`: it is read and written, but is no part of the schema, which is Kafka's.
 
 use std::fmt;
 

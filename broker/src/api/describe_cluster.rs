@@ -43,5 +43,8 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeClusterRe
     if request.include_cluster_authorized_operations {
         response.cluster_authorized_operations = CLUSTER_OPERATIONS;
     }
+    if request.include_old_clients {
+        response.old_clients = Some(node.old_clients.listing());
+    }
     node.answer(&caller, response);
 }

@@ -15,11 +15,12 @@ use klamm_storage::{AbortedJob, AbortedTransaction, Extents, LogKey, Read, ReadJ
 
 use crate::LaneId;
 use crate::api::Caller;
-use crate::api::old_fetch::{Converted, OldRead};
+use crate::api::old_fetch::OldRead;
 use crate::config::TopicCompression;
 use crate::fetch_session::{Asked, Context, Told, TopicRef, Wanted};
-use crate::job::{FindAborted, Job, ReadFailure};
+use crate::job::{ConvertDone, FindAborted, Job, ReadFailure};
 use crate::node::Node;
+use crate::old_clients::Conversion;
 use crate::partition::Partition;
 use crate::replicas::OPEN_TIMEOUT_MS;
 use crate::waiting::Patience;
@@ -378,16 +379,20 @@ fn answer_now(node: &mut Node, call: FetchCall, mut outcomes: Vec<Outcome>) {
         most_bytes: call.max_bytes,
     };
     let id = node.next_job_id();
-    let then = move |node: &mut Node, results| on_converted(node, call, outcomes, results);
+    let then = move |node: &mut Node, done| on_converted(node, call, outcomes, done);
     node.conversions.insert(id, Box::new(then));
     node.push_job(Job::convert(id, read));
 }
 
 /// A job has made message sets of what was read.
-fn on_converted(node: &mut Node, mut call: FetchCall, mut outcomes: Vec<Outcome>, results: Vec<Converted>) {
+fn on_converted(node: &mut Node, mut call: FetchCall, mut outcomes: Vec<Outcome>, done: ConvertDone) {
+    let mut price = Conversion {
+        us: done.took_us(),
+        ..Conversion::default()
+    };
     let mut skipped = false;
-    for ((outcome, wanted), converted) in outcomes.iter_mut().zip(&mut call.wanted).zip(results) {
-        node.old_clients.converted_on_fetch.add(converted.price);
+    for ((outcome, wanted), converted) in outcomes.iter_mut().zip(&mut call.wanted).zip(done.results) {
+        price.add(converted.price);
         match converted.result {
             Ok(records) => {
                 if records.is_empty() && converted.next_offset > wanted.offset {
@@ -398,6 +403,9 @@ fn on_converted(node: &mut Node, mut call: FetchCall, mut outcomes: Vec<Outcome>
             }
             Err(code) => *outcome = Outcome::failed(outcome.key, code),
         }
+    }
+    if let Some(used) = &call.caller.old_use {
+        node.old_clients.converted(used, price);
     }
     let nothing = |outcome: &Outcome| outcome.records.is_empty() && outcome.error == ErrorCode::NONE;
     if skipped && outcomes.iter().all(nothing) {

@@ -31,17 +31,21 @@ pub(crate) mod partition_reassignments;
 pub mod produce;
 pub(crate) mod sasl;
 
+use std::sync::Arc;
+
 use klamm_consensus::{ControllerResponse, Refusal};
+use klamm_protocol::frame::RequestHeader;
 use klamm_protocol::{ErrorCode, Str};
 
-use crate::RequestId;
 use crate::coordinator::GroupRequest;
 use crate::coordinator::transactions::TransactionRequest;
 use crate::groups;
 use crate::markers;
 use crate::node::Node;
+use crate::old_clients::Use;
 use crate::router::{Inbound, Request, served};
 use crate::transactions;
+use crate::{ConnectionId, RequestId};
 
 /// Who asks, and how: what it takes to answer.
 #[derive(Clone, Debug)]
@@ -51,33 +55,20 @@ pub(crate) struct Caller {
     pub correlation_id: i32,
     /// How the client calls itself.
     pub client_id: Option<Str>,
+    /// Where Kafka 4.0 would refuse the request: as what it was counted.
+    pub old_use: Option<Arc<Use>>,
 }
 
 /// Hands a request to its handler.
 pub(crate) fn dispatch(node: &mut Node, id: RequestId, inbound: Inbound) {
+    let header = inbound.header;
     let caller = Caller {
         id,
-        version: inbound.header.api_version,
-        correlation_id: inbound.header.correlation_id,
-        client_id: inbound.header.client_id,
+        version: header.api_version,
+        correlation_id: header.correlation_id,
+        old_use: note_use(node, id.connection, &header),
+        client_id: header.client_id,
     };
-    let key = inbound.header.api_key;
-    let now_ms = node.now.elapsed_ms;
-    if let Some(client) = node
-        .old_clients
-        .note(caller.client_id.as_ref(), key, caller.version, now_ms)
-    {
-        let peer = node
-            .connections
-            .get(&id.connection)
-            .map(|connection| connection.peer);
-        tracing::info!(
-            "client {client:?} at {} sends {} version {}, which Kafka 4 would refuse (told once an hour)",
-            peer.map(|peer| peer.to_string()).unwrap_or_default(),
-            served(key).map_or("requests in", |row| row.name),
-            caller.version
-        );
-    }
     match inbound.request {
         Request::Produce(call) => produce::handle(node, caller, call),
         Request::Fetch(request) => fetch::handle(node, caller, request),
@@ -95,6 +86,9 @@ pub(crate) fn dispatch(node: &mut Node, id: RequestId, inbound: Inbound) {
         Request::ApiVersions(request) => {
             let image = node.cluster.image();
             let answer = api_versions::answer(&request, caller.version, image, node.config.node_id);
+            if answer.error_code == ErrorCode::NONE {
+                node.old_clients.introduce(id.connection, &request);
+            }
             node.answer(&caller, answer);
         }
         Request::SaslHandshake(_) => node.answer(&caller, sasl::no_handshake()),
@@ -142,6 +136,28 @@ pub(crate) fn dispatch(node: &mut Node, id: RequestId, inbound: Inbound) {
         Request::ListConfigResources(request) => list_config_resources::handle(node, caller, request),
         Request::DescribeTopicPartitions(request) => describe_topic_partitions::handle(node, caller, request),
     }
+}
+
+/// Counts a request of before Kafka 4.0, and names its client in the log once an hour.
+fn note_use(node: &mut Node, connection: ConnectionId, header: &RequestHeader) -> Option<Arc<Use>> {
+    let (key, version) = (header.api_key, header.api_version);
+    let client_id = header.client_id.as_ref();
+    let noted = node
+        .old_clients
+        .note(connection, client_id, key, version, node.now)?;
+    if noted.tell {
+        let peer = node
+            .connections
+            .get(&connection)
+            .map(|connection| connection.peer);
+        tracing::info!(
+            "client {:?} at {} sends {} version {version}, which Kafka 4 would refuse (told once an hour)",
+            noted.used.client,
+            peer.map(|peer| peer.to_string()).unwrap_or_default(),
+            served(key).map_or("requests in", |row| row.name),
+        );
+    }
+    Some(noted.used)
 }
 
 fn group(node: &mut Node, caller: Caller, request: GroupRequest) {

@@ -1,6 +1,7 @@
 //! What clients from before record batches send and are given.
 
 use bytes::Bytes;
+use klamm_protocol::messages::describe_cluster::DescribeClusterRequest;
 use klamm_protocol::record::legacy::{self, DownConversion, Magic, down_convert};
 use klamm_protocol::record::{BatchBuilder, Compression, control};
 use klamm_protocol::{ErrorCode, Records};
@@ -9,6 +10,7 @@ use klamm_storage::LogKey;
 use super::log::{append, fetch, fetched, partitions_of, produce, values};
 use super::{CLIENT, Harness, batch};
 use crate::job::JobKind;
+use crate::router::Response;
 use crate::{ConnectionId, Effect, Event};
 
 /// A message set of format 1.
@@ -191,6 +193,46 @@ fn sets_that_grow_are_refused_one_by_one() {
     assert!(large.len() < 1_000);
     assert_eq!(send(&mut harness, small), (ErrorCode::NONE, 0));
     assert_eq!(send(&mut harness, large).0, ErrorCode::MESSAGE_TOO_LARGE);
+}
+
+/// Nobody but `klamm cluster` asks for it: every other client is answered in Kafka's very bytes.
+#[test]
+fn old_clients_are_told_to_who_asks_and_nobody_else_sees_a_difference() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    append(&mut harness, &["a"]);
+    let ask = |harness: &mut Harness, version, include_old_clients| {
+        let request = DescribeClusterRequest {
+            include_old_clients,
+            ..DescribeClusterRequest::default()
+        };
+        let Response::DescribeCluster(answer) = harness.ask(version, &request) else {
+            unreachable!()
+        };
+        (answer, harness.encoded.slice(4..))
+    };
+    for version in 0..=2 {
+        let (_, before) = ask(&mut harness, version, false);
+        harness.send(version, &fetch(0, 0, 1));
+        let (_, plain) = ask(&mut harness, version, false);
+        assert_eq!(plain, before);
+        let (answer, told) = ask(&mut harness, version, true);
+        assert_eq!(plain.last(), Some(&0), "no tagged field");
+        assert!(
+            told.starts_with(&plain[..plain.len() - 1]),
+            "and then one, behind all of Kafka's"
+        );
+        let uses = answer.old_clients.expect("it was asked for").uses;
+        assert!(
+            uses.iter()
+                .all(|used| used.client_id == "test" && used.api_key == 1)
+        );
+        assert!(
+            uses.iter()
+                .all(|used| used.requests == 1 && used.converted_records == 1)
+        );
+        assert_eq!(uses.len() as i16, version + 1);
+    }
 }
 
 /// As Kafka 3.9 has it.

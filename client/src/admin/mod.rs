@@ -11,7 +11,9 @@ mod topics;
 use std::collections::BTreeMap;
 
 use klamm_protocol::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
-use klamm_protocol::messages::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
+use klamm_protocol::messages::describe_cluster::{
+    DescribeClusterRequest, DescribeClusterResponse, OldClients,
+};
 use klamm_protocol::messages::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResult};
 
 pub use self::configs::{ConfigChange, ConfigEntry, ConfigSource, Resource};
@@ -65,6 +67,26 @@ impl Admin {
             log_dirs.insert(broker, answer.results);
         }
         Ok(log_dirs)
+    }
+
+    /// Who uses versions that Kafka 4.0 refuses, by broker id. Brokers that keep no such count are left out.
+    ///
+    /// # Errors
+    /// Those of asking.
+    pub async fn old_clients(&self) -> Result<BTreeMap<i32, OldClients>, Error> {
+        let picture = self.cluster.refresh(Some(&[]), false).await?;
+        let request = DescribeClusterRequest {
+            include_old_clients: true,
+            ..DescribeClusterRequest::default()
+        };
+        let mut old_clients = BTreeMap::new();
+        for &broker in picture.brokers.keys() {
+            let answer = self.cluster.ask(broker, &request).await?;
+            let what = || format!("the old clients of broker {broker}");
+            Error::check(what, answer.error_code, answer.error_message.as_ref())?;
+            old_clients.extend(answer.old_clients.map(|seen| (broker, seen)));
+        }
+        Ok(old_clients)
     }
 
     /// Which versions of which APIs one of the brokers serves, and its features.

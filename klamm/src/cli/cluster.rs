@@ -1,8 +1,12 @@
 //! `klamm cluster`.
 
+use std::collections::BTreeMap;
+
+use klamm_protocol::messages::{api, describe_cluster::OldClients};
 use serde_json::json;
 
-use super::{At, Failure, Sheet, Shown, Table};
+use super::when::ago;
+use super::{At, Failure, Format, Sheet, Shown, Table};
 
 /// Arguments of `klamm cluster`.
 #[derive(Debug, clap::Args)]
@@ -13,7 +17,7 @@ pub struct Cluster {
     shown: Shown,
 }
 
-/// Carries out `klamm cluster`: who is there, and what their directories hold.
+/// Carries out `klamm cluster`: who is there, what their directories hold, and which clients use old versions.
 ///
 /// # Errors
 /// When nobody answers.
@@ -52,5 +56,51 @@ pub async fn run(arguments: Cluster) -> Result<(), Failure> {
         }
     }
     sheet.table("log_dirs", dirs);
+    show_old_clients(&mut sheet, &admin.old_clients().await?, arguments.shown.format);
     Ok(sheet.show(arguments.shown.format)?)
+}
+
+/// Nothing where no broker keeps such a count, as Kafka's do not.
+fn show_old_clients(sheet: &mut Sheet, old_clients: &BTreeMap<i32, OldClients>, format: Format) {
+    if old_clients.is_empty() {
+        return;
+    }
+    let when = |ms: i64| match format {
+        Format::Table => json!(ago(ms)),
+        Format::Json => json!(ms),
+    };
+    let mut table = Table::new(&[
+        "broker",
+        "client",
+        "software",
+        "api",
+        "version",
+        "requests",
+        "since",
+        "last_seen",
+        "converted_records",
+        "converted_bytes",
+        "converted_us",
+    ]);
+    for (broker, seen) in old_clients {
+        for used in &seen.uses {
+            let software = format!("{} {}", used.software_name, used.software_version);
+            table.row([
+                json!(broker),
+                json!(&*used.client_id),
+                json!(software.trim()),
+                json!(api(used.api_key).map(|api| api.name)),
+                json!(used.api_version),
+                json!(used.requests),
+                when(used.first_ms),
+                when(used.last_ms),
+                json!(used.converted_records),
+                json!(used.converted_bytes),
+                json!(used.conversion_us),
+            ]);
+        }
+    }
+    let further: i64 = old_clients.values().map(|seen| seen.further_requests).sum();
+    sheet.fact("further_requests_of_old_clients", further);
+    sheet.table("old_clients", table);
 }

@@ -23,6 +23,21 @@ fn parse(text: &str, now_ms: i64) -> Option<i64> {
     Some(now_ms.saturating_sub(ago.checked_mul(unit_ms)?).max(0))
 }
 
+/// How long ago a time was, in its largest unit.
+pub fn ago(ms: i64) -> String {
+    since(ms, now_ms())
+}
+
+fn since(ms: i64, now_ms: i64) -> String {
+    let seconds = now_ms.saturating_sub(ms).max(0) / 1000;
+    match seconds {
+        0..60 => format!("{seconds}s ago"),
+        60..3_600 => format!("{}m ago", seconds / 60),
+        3_600..86_400 => format!("{}h ago", seconds / 3_600),
+        _ => format!("{}d ago", seconds / 86_400),
+    }
+}
+
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
@@ -53,5 +68,20 @@ mod tests {
         ] {
             assert_eq!(parse(text, now), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn how_long_ago_is_told_in_the_largest_unit() {
+        let now = 1_000_000_000;
+        for (ms, expected) in [
+            (999, "0s"),
+            (59_999, "59s"),
+            (60_000, "1m"),
+            (7_200_000, "2h"),
+            (-5, "0s"),
+        ] {
+            assert_eq!(since(now - ms, now), format!("{expected} ago"));
+        }
+        assert_eq!(since(now - 200_000_000, now), "2d ago");
     }
 }

@@ -22,6 +22,9 @@ pub struct Head {
     pub flexible: Versions,
 }
 
+/// Kafka counts its tags from 0.
+const OWN_TAGS: u32 = 20_000;
+
 pub struct Field {
     pub ident: Ident,
     /// Kafka's name.
@@ -36,6 +39,8 @@ pub struct Field {
     pub tag: Option<u32>,
     pub default: Option<LitStr>,
     pub ignorable: bool,
+    /// Klamm's, not Kafka's.
+    pub own: bool,
 }
 
 pub enum Type {
@@ -192,6 +197,7 @@ impl Field {
             tag: None,
             default: None,
             ignorable: false,
+            own: false,
             ident,
         };
         for attribute in field.attrs.iter().filter(|a| a.path().is_ident("field")) {
@@ -201,6 +207,8 @@ impl Field {
             "an Option has nullable versions, and nothing else has"
         } else if parsed.tag.is_some() == (parsed.tagged == Versions::NONE) {
             "tag and tagged go together"
+        } else if parsed.own == parsed.tag.is_none_or(|tag| tag < OWN_TAGS) {
+            "a field of our own has a tag that Kafka will not come to, and nothing else has"
         } else {
             return Ok(parsed);
         };
@@ -223,8 +231,10 @@ impl Field {
                 self.name = meta.value()?.parse::<LitStr>()?.value();
             } else if meta.path.is_ident("ignorable") {
                 self.ignorable = true;
+            } else if meta.path.is_ident("own") {
+                self.own = true;
             } else {
-                return Err(meta.error("versions, nullable, tagged, tag, default, name or ignorable"));
+                return Err(meta.error("versions, nullable, tagged, tag, default, name, ignorable or own"));
             }
             Ok(())
         })

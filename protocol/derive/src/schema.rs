@@ -5,10 +5,10 @@ use quote::{format_ident, quote};
 
 use crate::declaration::{Declaration, Field, Head, Type};
 
-/// The struct's `StructSchema`.
+/// The struct's `StructSchema`: what Kafka knows of it.
 pub fn structure(declaration: &Declaration) -> TokenStream {
     let (name, doc) = (declaration.name.to_string(), &declaration.doc);
-    let fields = declaration.fields.iter().map(field);
+    let fields = declaration.fields.iter().filter(|f| !f.own).map(field);
     quote! {
         &::klamm_protocol::StructSchema { name: #name, doc: #doc, fields: &[#(#fields),*] }
     }
