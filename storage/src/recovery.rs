@@ -633,7 +633,7 @@ impl Recovery<'_> {
         if Bug::LostSequence.is_on() {
             return Ok((Producers::default(), true));
         }
-        let (mut producers, from) = newest_snapshot(self.fs, self.path, end.min(checked_from))?;
+        let (mut producers, from) = newest_snapshot(self.fs, self.path, kept, end.min(checked_from))?;
         let mut rebuilt: Vec<(Arc<Segment>, EndedTransaction)> = Vec::new();
         replay(self.fs, kept, from, |segment, header, control| {
             if let Some(ended) = producers.appended(header, control)

@@ -34,7 +34,7 @@ pub(crate) fn load_producers(
     kept: &[Extent],
     end_offset: i64,
 ) -> io::Result<Producers> {
-    let (mut producers, from) = newest_snapshot(fs, directory, end_offset)?;
+    let (mut producers, from) = newest_snapshot(fs, directory, kept, end_offset)?;
     replay(fs, kept, from, |_, header, control| {
         producers.appended(header, control);
         Ok(())
@@ -45,9 +45,20 @@ pub(crate) fn load_producers(
 
 /// The newest snapshot at or below `limit`, and the offset from which on batches have to be replayed on it.
 /// Damaged ones are removed.
-pub(crate) fn newest_snapshot(fs: &dyn Fs, directory: &Path, limit: i64) -> io::Result<(Producers, i64)> {
+///
+/// One from before the first segment is of no use: its producers may have written since what nobody can replay any
+/// more. The one where the first segment begins may always be taken, as all that is kept comes after it.
+pub(crate) fn newest_snapshot(
+    fs: &dyn Fs,
+    directory: &Path,
+    kept: &[Extent],
+    limit: i64,
+) -> io::Result<(Producers, i64)> {
+    let first = kept.first().map_or(0, |extent| extent.segment.base_offset);
+    let usable = first..=limit.max(first);
     for entry in fs.list_dir(directory)?.iter().rev() {
-        let Some(offset) = segment::offset_of(&entry.name, SNAPSHOT).filter(|offset| *offset <= limit) else {
+        let Some(offset) = segment::offset_of(&entry.name, SNAPSHOT).filter(|offset| usable.contains(offset))
+        else {
             continue;
         };
         let path = directory.join(&entry.name);

@@ -91,6 +91,8 @@ pub(crate) enum Outcome {
     /// The bytes up to `end_offset` are durable.
     Synced {
         end_offset: i64,
+        /// The largest offset whose producer snapshot was written, if any was.
+        snapshots_to: Option<i64>,
     },
     Truncated(Box<Truncated>),
     Deleted,

@@ -34,7 +34,8 @@ pub(crate) struct FlushJob {
 }
 
 impl FlushJob {
-    fn sync(&self, fs: &dyn Fs) -> io::Result<()> {
+    /// Gives the largest offset whose snapshot is written.
+    fn sync(&self, fs: &dyn Fs) -> io::Result<Option<i64>> {
         let segments = if self.sync_follows {
             &[]
         } else {
@@ -63,13 +64,15 @@ impl FlushJob {
                 !self.sync_follows,
             )?;
         }
+        let mut snapshots_to = None;
         for (offset, snapshot) in &self.snapshots {
             let path = directory.join(segment::file_name(*offset, SNAPSHOT));
             match sys::put(fs, &path, snapshot.clone(), !self.sync_follows) {
                 // The start of the log then takes the one before and walks further.
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => break,
                 put => put?,
             }
+            snapshots_to = Some(*offset);
         }
         let named = |(segment, _): &(Arc<Segment>, bool)| segment.names_synced.load(Ordering::Relaxed);
         let all_named = self.epochs.is_none() && self.snapshots.is_empty() && segments.iter().all(named);
@@ -79,7 +82,7 @@ impl FlushJob {
                 segment.names_synced.store(true, Ordering::Relaxed);
             }
         }
-        Ok(())
+        Ok(snapshots_to)
     }
 }
 
@@ -103,7 +106,10 @@ pub(super) fn run(fs: &dyn Fs, mut work: Work) -> Outcome {
         Work::Flush(job) => {
             let end_offset = job.end_offset;
             (
-                job.sync(fs).map(|()| Outcome::Synced { end_offset }),
+                job.sync(fs).map(|snapshots_to| Outcome::Synced {
+                    end_offset,
+                    snapshots_to,
+                }),
                 &job.directory,
             )
         }
@@ -308,11 +314,18 @@ pub(crate) struct DeleteJob {
     /// The segment that is left when all others go. It is made durable first: a directory without any segment
     /// would start again at a lower offset.
     pub(crate) left: Arc<Segment>,
+    /// The producers where that segment begins, unless they are on the disk already: what tells of them is removed.
+    pub(crate) snapshot: Option<Bytes>,
 }
 
 impl DeleteJob {
     fn delete(&self, fs: &dyn Fs) -> io::Result<()> {
         let directory = self.directory.path();
+        if let Some(snapshot) = &self.snapshot {
+            let path = directory.join(segment::file_name(self.left.base_offset, SNAPSHOT));
+            sys::put(fs, &path, snapshot.clone(), true)?;
+            fs.sync_dir(&directory)?;
+        }
         if !self.left.names_synced.load(Ordering::Relaxed) {
             self.left.create(fs)?;
             fs.sync_dir(&directory)?;

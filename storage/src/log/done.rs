@@ -36,7 +36,15 @@ impl Log {
                     self.written(base_offset, size, end_offset);
                 }
             }
-            Outcome::Synced { end_offset } => self.synced(end_offset, current),
+            Outcome::Synced {
+                end_offset,
+                snapshots_to,
+            } => {
+                if current && let Some(written) = snapshots_to {
+                    self.snapshots.retain(|(offset, _)| *offset > written);
+                }
+                self.synced(end_offset, current);
+            }
             Outcome::Truncated(truncated) => progress.lost_from = self.truncated(*truncated, jobs),
             Outcome::Deleted => {}
             Outcome::Swapped(segments, all) => self.swapped(segments, all),

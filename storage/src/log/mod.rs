@@ -158,7 +158,7 @@ pub struct Log {
     producers: Producers,
     /// A producer wrote to the log, or a snapshot lies beside it: it has to be said who is remembered.
     had_producers: bool,
-    /// Snapshots that wait for a flush, with the offsets they hold up to.
+    /// Snapshots that are not on the disk yet, with the offsets they hold up to. The next flush writes them.
     snapshots: Vec<(i64, Bytes)>,
     /// Goes up when appends are given up: what is reported of older ones no longer counts.
     generation: u64,

@@ -10,6 +10,7 @@ use klamm_protocol::record::{Batch, BatchBuilder, BatchError, Batches, Compressi
 use super::*;
 use crate::lane::{self, LaneJob};
 use crate::producers::ProducerCheck;
+use crate::segment::{self, SNAPSHOT};
 use crate::sys::memory::MemoryFs;
 
 pub(super) const DIR: &str = "/data/t-0";
@@ -453,6 +454,42 @@ fn deleted_records_are_out_of_range_and_their_segments_go() {
     bench.settle();
     let reopened = Bench::open(bench.fs.kill(), &small(), |options| options.log_start_offset = 30);
     assert_eq!(reopened.offsets(), (30..60).collect::<Vec<_>>());
+}
+
+/// What a producer wrote last lies in segments that are gone: a snapshot from before would know it by an older
+/// sequence, and refuse what it sends next.
+#[test]
+fn producers_of_deleted_records_are_known_as_they_were_or_not_at_all() {
+    let mut bench = Bench::new(&small());
+    for sequence in 0..30 {
+        bench.append(vec![idempotent(7, 0, sequence, 1)]);
+    }
+    for sequence in 0..60 {
+        bench.append(vec![idempotent(8, 0, sequence, 1)]);
+    }
+    bench.settle();
+    bench.log.delete_records_before(80, &mut bench.jobs);
+    bench.settle();
+    let first = bench.log.segments.keys().next().copied().unwrap();
+    assert!(first > 30, "all of the first producer is gone: {first}");
+    // No checkpoint tells yet that anything is sound.
+    let reopen = |fs: MemoryFs| Bench::open(fs, &small(), |options| options.log_start_offset = 80);
+    let reopened = reopen(bench.fs.kill());
+    let known = reopened.log.check_producer(idempotent(7, 0, 29, 1).header());
+    assert!(
+        matches!(known, Ok(ProducerCheck::Duplicate { base_offset: 29, .. })),
+        "{known:?}"
+    );
+    for name in reopened.files().iter().filter(|name| name.ends_with(".snapshot")) {
+        reopened.fs.remove(&Path::new(DIR).join(name)).unwrap();
+    }
+    let mut before = Producers::default();
+    before.appended(idempotent(7, 0, 0, 1).header(), None);
+    let path = Path::new(DIR).join(segment::file_name(1, SNAPSHOT));
+    crate::sys::put(&reopened.fs, &path, before.snapshot(), true).unwrap();
+    let reopened = reopen(reopened.fs.kill());
+    let unknown = reopened.log.check_producer(idempotent(7, 0, 30, 1).header());
+    assert_eq!(unknown, Ok(ProducerCheck::New));
 }
 
 #[test]

@@ -294,10 +294,8 @@ impl Log {
             }
         }
         let written_end = self.written_end;
-        let (ready, waiting) = std::mem::take(&mut self.snapshots)
-            .into_iter()
-            .partition(|(offset, _)| *offset <= written_end);
-        self.snapshots = waiting;
+        let written = |(offset, _): &&(i64, _)| *offset <= written_end;
+        let snapshots = self.snapshots.iter().filter(written).cloned().collect();
         let epochs = self
             .epochs_changed
             .then(|| checkpoint::epochs_text(self.epochs.entries()));
@@ -312,7 +310,7 @@ impl Log {
             segments,
             end_offset: written_end,
             epochs,
-            snapshots: ready,
+            snapshots,
             sync_follows: self.sync_follows,
         };
         self.emit(Work::Flush(job), jobs);
@@ -397,15 +395,14 @@ impl Log {
         self.log_start_offset = self.log_start_offset.max(first);
         self.flush.unsynced_base = self.flush.unsynced_base.max(first);
         self.epochs_changed |= self.epochs.truncate_from_start(self.log_start_offset);
-        let directory = Arc::clone(&self.directory);
-        self.emit(
-            Work::Delete(DeleteJob {
-                directory,
-                segments,
-                left,
-            }),
-            jobs,
-        );
+        let pending = self.snapshots.iter().find(|(offset, _)| *offset == first);
+        let job = DeleteJob {
+            directory: Arc::clone(&self.directory),
+            segments,
+            left,
+            snapshot: pending.map(|(_, snapshot)| snapshot.clone()),
+        };
+        self.emit(Work::Delete(job), jobs);
         count
     }
 }
