@@ -124,6 +124,9 @@ fn lz4(input: &[u8]) -> Vec<u8> {
     out.finish().expect(WRITING_TO_MEMORY)
 }
 
+/// What an LZ4 frame begins with.
+const LZ4_MAGIC: [u8; 4] = 0x184D_2204_u32.to_le_bytes();
+
 fn zstd(input: &[u8]) -> Vec<u8> {
     let mut out = zstd::stream::write::Encoder::new(Vec::new(), zstd::DEFAULT_COMPRESSION_LEVEL)
         .expect("the default level exists");
@@ -174,6 +177,13 @@ impl Inflate {
             Compression::None => Source::Plain(input),
             Compression::Gzip => Source::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(input.reader()))),
             Compression::Snappy => Source::Snappy(SnappyBlocks::new(input)),
+            // A frame of the older kind, which Kafka does not read either, takes 16 MiB of memory whatever is in it.
+            Compression::Lz4 if !input.is_empty() && !input.starts_with(&LZ4_MAGIC) => {
+                return Err(InflateError::Broken {
+                    codec,
+                    reason: "not an LZ4 frame".to_owned(),
+                });
+            }
             Compression::Lz4 => Source::Lz4(Box::new(lz4_flex::frame::FrameDecoder::new(input.reader()))),
             Compression::Zstd => {
                 let decoder = zstd::stream::read::Decoder::with_buffer(input.reader()).map_err(|e| {
@@ -388,6 +398,15 @@ mod tests {
             inflate(Compression::Lz4, frame.finish().unwrap(), 1 << 20).unwrap(),
             text()
         );
+    }
+
+    /// The frames of before 2013 have no header: a reader has to be ready for blocks of 8 MiB.
+    #[test]
+    fn lz4_of_the_legacy_kind_is_no_lz4() {
+        let legacy = 0x184C_2102_u32.to_le_bytes();
+        let frame = [&legacy[..], &[4, 0, 0, 0, 0x30, b'a', b'b', b'c']].concat();
+        let opened = Inflate::new(Compression::Lz4, frame.into(), 1000);
+        assert!(matches!(opened, Err(InflateError::Broken { .. })));
     }
 
     #[test]
