@@ -72,6 +72,9 @@ fn nothing_is_left_behind() {
     let put_off = concat!("fn later() { to", "do!() }");
     let machine = concat!("see /wo", "rk/somewhere");
     assert_eq!(leftovers(&one("a/b.rs", put_off)).len(), 1);
+    let waits = concat!("thread::", "sleep(interval);");
+    assert_eq!(leftovers(&one("tests/b.rs", waits)).len(), 1);
+    assert_eq!(leftovers(&one("benches/b.rs", waits)).len(), 0);
     assert_eq!(
         leftovers(&one("docs/a.md", machine)),
         [concat!("docs/a.md:1: has \"/wo", "rk/\"")]
