@@ -362,11 +362,13 @@ impl Producers {
     }
 
     fn expect(&mut self, id: i64, refused: Expected) {
-        if self.expected.len() < MOST_EXPECTED {
-            let first = self.expected.entry(id).or_insert(refused);
-            if first.0 < refused.0 {
-                *first = refused;
-            }
+        let first = self.expected.entry(id).or_insert(refused);
+        if first.0 < refused.0 {
+            *first = refused;
+        }
+        if self.expected.len() > MOST_EXPECTED {
+            // The producer that was made first.
+            self.expected.pop_first();
         }
     }
 
@@ -482,8 +484,6 @@ impl Producers {
 
     /// Forgets producers that wrote nothing for `expiration_ms` and have no transaction open.
     pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
-        // Who still waits for room sends again soon.
-        self.expected.clear();
         self.entries.retain(|_, producer| {
             producer.transaction_start.is_some()
                 || now_ms.saturating_sub(producer.last_timestamp_ms) < expiration_ms
