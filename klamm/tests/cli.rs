@@ -350,7 +350,7 @@ fn the_cluster_names_clients_of_old_versions_and_what_they_cost() {
         assert_eq!(used[name], *value, "{name}");
     }
     assert!(used["since"].as_i64().unwrap() > 0 && used["converted_bytes"].as_i64().unwrap() > 0);
-    assert_eq!(cluster["further_requests_of_old_clients"], 0);
+    assert_eq!(cluster["further_old_requests"], 0);
     let said = says(&broker, "cluster");
     assert!(said.contains("s ago"), "{said}");
 }

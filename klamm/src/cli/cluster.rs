@@ -101,6 +101,6 @@ fn show_old_clients(sheet: &mut Sheet, old_clients: &BTreeMap<i32, OldClients>, 
         }
     }
     let further: i64 = old_clients.values().map(|seen| seen.further_requests).sum();
-    sheet.fact("further_requests_of_old_clients", further);
+    sheet.fact("further_old_requests", further);
     sheet.table("old_clients", table);
 }
