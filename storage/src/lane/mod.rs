@@ -2,7 +2,7 @@
 //!
 //! A [`Log`](crate::Log) never touches the disk: it hands out [`LaneJob`]s and takes [`LaneDone`]s back, exactly
 //! one for each. [`run`] executes jobs in order and decides nothing. Each log directory has one [`Lane`]: a writer
-//! that takes everything queued and writes each file once, and a flusher for all that may take long. The
+//! that takes everything queued and writes each file once, and flushers for all that may take long. The
 //! simulator calls [`run`] itself, whenever it likes.
 
 mod append;
@@ -27,6 +27,13 @@ use crate::files::Directory;
 use crate::segment::Segment;
 use crate::sidecars::Shape;
 use crate::sys::{Fs, is_no_room};
+
+/// Flushers of a lane. A file system writes its journal once for many files that are synced at the same time, so that
+/// eight at a time take a fourth of what they take one after the other.
+const FLUSHERS: usize = 8;
+
+/// Threads of a lane: a writer and the flushers.
+pub const THREADS: usize = 1 + FLUSHERS;
 
 /// Something to be done on a disk for one log.
 pub struct LaneJob {
@@ -60,9 +67,16 @@ impl LaneJob {
         }
     }
 
-    /// Whether it belongs to the flusher: it may wait long for the disk, and nothing has to wait for it.
-    pub fn is_flush(&self) -> bool {
-        !matches!(self.work, Work::Append(_))
+    /// Which thread of the lane does it, below [`THREADS`]: the writer (0), or the log's flusher when it may wait long
+    /// for the disk, and nothing has to wait for it.
+    pub fn thread(&self) -> usize {
+        if matches!(self.work, Work::Append(_)) {
+            return 0;
+        }
+        // The partitions of a topic are spread evenly.
+        let topic = usize::from(self.key.topic_id.0.0[0]);
+        let partition = usize::try_from(self.key.partition).unwrap_or_default();
+        1 + (topic + partition) % FLUSHERS
     }
 
     /// Whether it has to be alone: everything of its log before it is done, everything behind it waits. A swap need

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use super::{LaneDone, LaneJob, run};
+use super::{LaneDone, LaneJob, THREADS, run};
 use crate::sys::Fs;
 
 /// Called on the lane's threads with what is done, in order for each log.
 pub type Report = dyn Fn(Vec<LaneDone>) + Send + Sync;
 
-/// The writer and the flusher of one log directory. Dropping it finishes what is queued.
+/// The writer and the flushers of one log directory. Dropping it finishes what is queued.
 pub struct Lane {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -24,8 +24,7 @@ struct Shared {
     report: Box<Report>,
     limit_bytes: usize,
     queued_bytes: AtomicUsize,
-    writes: Queue,
-    flushes: Queue,
+    queues: [Queue; THREADS],
 }
 
 #[derive(Default)]
@@ -72,7 +71,7 @@ impl Queue {
 }
 
 impl Lane {
-    /// Starts the two threads, named `write-NAME` and `flush-NAME`.
+    /// Starts the threads, named `write-NAME` and `flush-NAME`.
     ///
     /// `report` is called without any lock of the lane held and may submit jobs.
     ///
@@ -84,17 +83,17 @@ impl Lane {
             report,
             limit_bytes,
             queued_bytes: AtomicUsize::new(0),
-            writes: Queue::default(),
-            flushes: Queue::default(),
+            queues: Default::default(),
         });
         let mut lane = Lane {
             shared,
-            threads: Vec::with_capacity(2),
+            threads: Vec::with_capacity(THREADS),
         };
-        for (kind, flusher) in [("write", false), ("flush", true)] {
+        for number in 0..THREADS {
             let shared = Arc::clone(&lane.shared);
+            let kind = if number == 0 { "write" } else { "flush" };
             let thread = std::thread::Builder::new().name(format!("{kind}-{name}"));
-            lane.threads.push(thread.spawn(move || shared.work(flusher))?);
+            lane.threads.push(thread.spawn(move || shared.work(number))?);
         }
         Ok(lane)
     }
@@ -103,9 +102,13 @@ impl Lane {
     pub fn submit(&self, jobs: Vec<LaneJob>) {
         let bytes = jobs.iter().map(LaneJob::bytes).sum();
         self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let (flushes, writes) = jobs.into_iter().partition(LaneJob::is_flush);
-        self.shared.writes.push(writes);
-        self.shared.flushes.push(flushes);
+        let mut queued: [Vec<LaneJob>; THREADS] = Default::default();
+        for job in jobs {
+            queued[job.thread()].push(job);
+        }
+        for (queue, jobs) in self.shared.queues.iter().zip(queued) {
+            queue.push(jobs);
+        }
     }
 
     /// Bytes of record data that wait to be written.
@@ -121,8 +124,7 @@ impl Lane {
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        self.shared.writes.close();
-        self.shared.flushes.close();
+        self.shared.queues.iter().for_each(Queue::close);
         for thread in self.threads.drain(..) {
             // A thread that panicked has said so; and the callback may drop the lane on the lane's own thread.
             if thread.thread().id() != std::thread::current().id() {
@@ -133,10 +135,9 @@ impl Drop for Lane {
 }
 
 impl Shared {
-    fn work(&self, flusher: bool) {
-        let queue = if flusher { &self.flushes } else { &self.writes };
-        while let Some(jobs) = queue.take() {
-            if flusher {
+    fn work(&self, number: usize) {
+        while let Some(jobs) = self.queues[number].take() {
+            if number > 0 {
                 // Each sync may take long: report it before the next begins.
                 for job in jobs {
                     (self.report)(run(&self.fs, vec![job]));

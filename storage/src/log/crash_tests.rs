@@ -125,7 +125,7 @@ impl Schedule {
         let bench = self.bench.as_mut().expect("the log is open");
         let mut jobs = Vec::new();
         act(&mut bench.log, &mut jobs);
-        let (flushes, writes): (Vec<_>, Vec<_>) = jobs.into_iter().partition(LaneJob::is_flush);
+        let (flushes, writes): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.thread() > 0);
         self.writes.extend(writes);
         self.flushes.extend(flushes);
     }

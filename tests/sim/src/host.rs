@@ -23,7 +23,7 @@ use crate::world::{Event, Shared};
 pub enum HostEvent {
     /// The broker starts.
     Boot,
-    /// A lane's writer (0) or flusher (1) takes what is queued.
+    /// A lane's writer (0) or a flusher takes what is queued.
     Lane(LaneId, usize),
     /// It comes back with what is done.
     LaneDone(LaneId, Vec<LaneDone>),
@@ -70,7 +70,7 @@ struct Running {
     fs: Arc<dyn Fs>,
     started_us: u64,
     servers: BTreeMap<LinkId, Server>,
-    lanes: BTreeMap<LaneId, [LaneQueue; 2]>,
+    lanes: BTreeMap<LaneId, [LaneQueue; lane::THREADS]>,
     tick_at_us: Option<u64>,
     /// Clients are let in.
     listening: bool,
@@ -133,7 +133,7 @@ impl Host {
         }
         match event {
             HostEvent::Boot => self.start(),
-            HostEvent::Lane(lane, kind) => self.run_lane(lane, kind),
+            HostEvent::Lane(lane, thread) => self.run_lane(lane, thread),
             HostEvent::LaneDone(lane, dones) => self.tell(klamm_broker::Event::Lane(lane, dones)),
             HostEvent::Job(job) => {
                 let Some(running) = &self.running else { return };
@@ -334,11 +334,11 @@ impl Host {
         died
     }
 
-    fn run_lane(&mut self, lane: LaneId, kind: usize) {
+    fn run_lane(&mut self, lane: LaneId, thread: usize) {
         let Some(running) = &mut self.running else { return };
-        let queue = &mut running.lanes.entry(lane).or_default()[kind];
-        // The writer takes all there is, the flusher one after the other.
-        let count = if kind == 0 {
+        let queue = &mut running.lanes.entry(lane).or_default()[thread];
+        // The writer takes all there is, a flusher one after the other.
+        let count = if thread == 0 {
             queue.jobs.len()
         } else {
             1.min(queue.jobs.len())
@@ -349,15 +349,15 @@ impl Host {
             return;
         }
         let running = self.running.as_mut().expect("it has not died");
-        let queue = &mut running.lanes.entry(lane).or_default()[kind];
+        let queue = &mut running.lanes.entry(lane).or_default()[thread];
         queue.busy = !queue.jobs.is_empty();
         let busy = queue.busy;
         let after_us = self.thread_us();
         self.schedule(after_us, HostEvent::LaneDone(lane, dones));
         if busy {
-            // Not before its report: a lane's reports come in order.
-            let disk_us = self.disk_us(kind);
-            self.schedule(after_us + disk_us, HostEvent::Lane(lane, kind));
+            // Not before its report: a thread's reports come in order.
+            let disk_us = self.disk_us(thread);
+            self.schedule(after_us + disk_us, HostEvent::Lane(lane, thread));
         }
     }
 
@@ -366,9 +366,9 @@ impl Host {
         self.shared.borrow().random.between(1, 200)
     }
 
-    fn disk_us(&self, kind: usize) -> u64 {
+    fn disk_us(&self, thread: usize) -> u64 {
         let mut world = self.shared.borrow();
-        let most = match (self.slow_disk, kind) {
+        let most = match (self.slow_disk, thread) {
             (false, 0) => 400,
             (false, _) => 8_000,
             (true, _) => 600_000,
@@ -474,13 +474,13 @@ impl Host {
             }
             Effect::Lane(lane, jobs) => {
                 for job in jobs {
-                    let kind = usize::from(job.is_flush());
+                    let thread = job.thread();
                     let running = self.running.as_mut().expect("just seen");
-                    let queue = &mut running.lanes.entry(lane).or_default()[kind];
+                    let queue = &mut running.lanes.entry(lane).or_default()[thread];
                     queue.jobs.push(job);
                     if !std::mem::replace(&mut queue.busy, true) {
-                        let after_us = self.disk_us(kind);
-                        self.schedule(after_us, HostEvent::Lane(lane, kind));
+                        let after_us = self.disk_us(thread);
+                        self.schedule(after_us, HostEvent::Lane(lane, thread));
                     }
                 }
             }
