@@ -359,7 +359,7 @@ fn the_cluster_names_clients_of_old_versions_and_what_they_cost() {
 fn an_option_says_where_the_cluster_is_louder_than_the_environment() {
     let (one, other) = (broker(), broker());
     says(&one, "topic create of-one");
-    let words = format!("topic list --bootstrap {}", one.address);
+    let words = format!("topic list --bootstrap-server {}", one.address);
     assert!(says(&other, &words).contains("of-one"));
     assert!(!says(&other, "topic list").contains("of-one"));
 }

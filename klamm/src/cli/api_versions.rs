@@ -11,7 +11,7 @@ use super::{Failure, Shown, Table, connect};
 #[derive(Debug, clap::Args)]
 pub struct ApiVersions {
     /// HOST:PORT of a broker to ask; without it, what this binary serves is shown.
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, visible_alias = "bootstrap-server", value_name = "HOST:PORT")]
     bootstrap: Option<String>,
     #[command(flatten)]
     shown: Shown,

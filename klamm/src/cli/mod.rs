@@ -31,6 +31,7 @@ pub struct At {
     #[arg(
         long,
         global = true,
+        visible_alias = "bootstrap-server",
         value_name = "HOST:PORT",
         env = "KLAMM_BOOTSTRAP",
         default_value = "127.0.0.1:9092"
