@@ -430,8 +430,8 @@ impl LookupJob {
         let mut scanner = Scanner::new(&*log, start, extent.size, READ_HEADS);
         while let Some((position, header)) = scanner.next_header()? {
             let damaged = |reason: String| Trouble::Damage(format!("at position {position}: {reason}"));
-            let too_early = header.last_offset() < self.start || header.max_timestamp_ms < wanted_ms;
-            if too_early || header.is_control() {
+            // The ends of transactions count, as in Kafka: what was written last may be one.
+            if header.last_offset() < self.start || header.max_timestamp_ms < wanted_ms {
                 continue;
             }
             let bytes = scanner.whole(position, &header)?;
