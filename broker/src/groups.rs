@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use klamm_consensus::MetadataImage;
 use klamm_protocol::ids::TopicId;
+use klamm_protocol::messages::txn_offset_commit::TxnOffsetCommitRequest;
 use klamm_protocol::{Str, Uuid};
 
 use crate::RequestId;
@@ -107,6 +108,18 @@ pub(crate) fn request(node: &mut Node, caller: Caller, request: GroupRequest) {
     host.coordinator
         .request(node.now, from, request, &Catalogue(&image));
     host.stirred = true;
+}
+
+/// The answer to a TxnOffsetCommit as far as topics decide it: the rest is NONE as yet.
+pub(crate) fn plan_transactional_commit(
+    node: &Node,
+    version: i16,
+    request: &mut TxnOffsetCommitRequest,
+) -> GroupResponse {
+    let catalogue = Catalogue(node.cluster.image());
+    GroupResponse::TxnOffsetCommit(coordinator::plan_transactional_commit(
+        version, request, &catalogue,
+    ))
 }
 
 /// Topics are gone, and with them what was committed for them.

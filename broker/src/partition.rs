@@ -256,6 +256,10 @@ impl Partition {
 
     /// Whether the end of a transaction may be appended.
     pub fn check_marker(&self, marker: &Marker) -> Result<(), ErrorCode> {
+        // No producer has such an id or epoch, and the log would keep them for ever.
+        if marker.producer_id < 0 || marker.producer_epoch < 0 {
+            return Err(ErrorCode::INVALID_PRODUCER_EPOCH);
+        }
         self.log
             .check_marker(
                 marker.producer_id,

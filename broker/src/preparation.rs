@@ -225,23 +225,17 @@ pub(crate) fn is_verified(node: &Node, caller: &Caller) -> bool {
 /// Asks the coordinator about batches that begin a transaction in their partition: there has to be somebody who ends
 /// it (KIP-890). The last step, so that little can happen between the answer and the append.
 fn verify(node: &mut Node, caller: &Caller, call: &mut ProduceCall) -> Option<u64> {
-    let batches = call.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
-    let transactional = |partition: &&mut ProducePartition| {
-        let batch = partition.ready();
-        batch.is_some_and(|batch| batch.header().is_transactional())
-    };
-    let mut producer = None;
-    let mut is_one = true;
-    for partition in batches.filter(transactional) {
-        if call.transactional_id.is_none() {
-            partition.batch = Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED.into());
-        } else if let Some(batch) = partition.ready() {
-            let header = batch.header();
-            let this = (header.producer_id, header.producer_epoch);
-            is_one &= *producer.get_or_insert(this) == this;
-        }
+    let batches = call.topics.iter().flat_map(|topic| &topic.partitions);
+    let headers = batches.filter_map(ProducePartition::ready).map(Batch::header);
+    let mut producers = headers
+        .filter(|header| header.is_transactional())
+        .map(|header| (header.producer_id, header.producer_epoch));
+    let (producer_id, producer_epoch) = producers.next()?;
+    let is_one = producers.all(|other| other == (producer_id, producer_epoch));
+    if call.transactional_id.is_none() {
+        refuse_all(call, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+        return None;
     }
-    let (producer_id, producer_epoch) = producer?;
     if !is_one {
         refuse_all(call, ErrorCode::INVALID_PRODUCER_ID_MAPPING);
         return None;

@@ -21,7 +21,7 @@ use crate::coordinator::transactions::{
     AddPartitions, Enlist, Enlisted, Origin, Output, TransactionCoordinator, TransactionRequest,
     TransactionResponse, TransactionsConfig,
 };
-use crate::coordinator::{GroupRequest, GroupResponse, partition_of_key};
+use crate::coordinator::{GroupRequest, partition_of_key};
 use crate::groups;
 use crate::hosting::{self, Host, Hosted};
 use crate::markers::{self, Deliveries};
@@ -257,7 +257,7 @@ pub(crate) fn commit_offsets(node: &mut Node, caller: Caller, request: TxnOffset
             ) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
             Err(code) => code,
         };
-        refuse_offsets(node, &caller, &request, refusal);
+        refuse_offsets(node, &caller, request, refusal);
     });
 }
 
@@ -268,13 +268,14 @@ fn commit_enlisted(node: &mut Node, caller: Caller, request: TxnOffsetCommitRequ
         found.log.producer(request.producer_id)
     });
     if known.is_some_and(|known| known.producer_epoch > request.producer_epoch) {
-        return refuse_offsets(node, &caller, &request, ErrorCode::INVALID_PRODUCER_EPOCH);
+        return refuse_offsets(node, &caller, request, ErrorCode::INVALID_PRODUCER_EPOCH);
     }
     groups::request(node, caller, GroupRequest::TxnOffsetCommit(request));
 }
 
-fn refuse_offsets(node: &mut Node, caller: &Caller, request: &TxnOffsetCommitRequest, code: ErrorCode) {
-    let mut response = GroupResponse::refused_transactional_commit(request);
+fn refuse_offsets(node: &mut Node, caller: &Caller, mut request: TxnOffsetCommitRequest, code: ErrorCode) {
+    // What is not there is told first.
+    let mut response = groups::plan_transactional_commit(node, caller.version, &mut request);
     response.refuse(code);
     node.answer(caller, response);
 }

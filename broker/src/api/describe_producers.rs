@@ -7,6 +7,7 @@ use klamm_protocol::messages::describe_producers::{
 use klamm_storage::LogKey;
 
 use crate::api::Caller;
+use crate::api::metadata::is_valid_name;
 use crate::node::Node;
 use crate::replicas::OPEN_TIMEOUT_MS;
 
@@ -27,11 +28,13 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeProducers
 
 fn respond(node: &mut Node, caller: Caller, request: DescribeProducersRequest) {
     let topics = request.topics.into_iter().map(|topic| {
-        let topic_id = node.cluster.topic_by_name(&topic.name).map(|topic| topic.id);
+        let topic_id = match node.cluster.topic_by_name(&topic.name) {
+            Some(topic) => Ok(topic.id),
+            None if is_valid_name(&topic.name) => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+            None => Err(ErrorCode::INVALID_TOPIC_EXCEPTION),
+        };
         let partitions = topic.partition_indexes.into_iter().map(|partition_index| {
-            let found = topic_id
-                .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
-                .and_then(|topic_id| node.partition_of(topic_id, partition_index));
+            let found = topic_id.and_then(|topic_id| node.partition_of(topic_id, partition_index));
             let mut response = PartitionResponse {
                 partition_index,
                 ..PartitionResponse::default()

@@ -19,24 +19,24 @@ const NODES_SINCE: i16 = 2;
 
 /// Handles a request.
 pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeQuorumRequest) {
-    let topics = match request.topics.as_slice() {
-        [topic]
-            if *topic.topic_name == *CLUSTER_METADATA
-                && matches!(topic.partitions.as_slice(), [partition] if partition.partition_index == 0) =>
-        {
-            vec![QuorumTopicData {
-                topic_name: topic.topic_name.clone(),
-                partitions: vec![quorum(node)],
-            }]
-        }
-        _ => request.topics.into_iter().map(nothing_of).collect(),
+    let is_known = matches!(
+        request.topics.as_slice(),
+        [topic] if *topic.topic_name == *CLUSTER_METADATA
+            && matches!(topic.partitions.as_slice(), [partition] if partition.partition_index == 0)
+    );
+    let topics = match is_known {
+        true => vec![QuorumTopicData {
+            topic_name: CLUSTER_METADATA.into(),
+            partitions: vec![quorum(node)],
+        }],
+        false => request.topics.into_iter().map(nothing_of).collect(),
     };
     let mut response = DescribeQuorumResponse {
         error_message: None,
         topics,
         ..DescribeQuorumResponse::default()
     };
-    if caller.version >= NODES_SINCE {
+    if caller.version >= NODES_SINCE && is_known {
         // Voters have no listener that a client could use beside the brokers'.
         let voters = node.cluster.image().voters.iter();
         response.nodes = voters

@@ -90,6 +90,7 @@ fn absent(name: Str) -> DescribeTopicPartitionsResponseTopic {
         error_code,
         name: Some(name),
         is_internal,
+        topic_authorized_operations: TOPIC_OPERATIONS,
         ..Default::default()
     }
 }

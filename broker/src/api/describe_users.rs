@@ -24,20 +24,30 @@ const ANY: i8 = 2;
 pub(crate) fn quotas(request: &DescribeClientQuotasRequest) -> DescribeClientQuotasResponse {
     let wrong = request.components.iter().find_map(|component| {
         let kind = &*component.entity_type;
-        match component.match_type {
-            _ if !QUOTA_ENTITIES.contains(&kind) => Some(format!("there are no quotas of a {kind:?}")),
-            EXACT if component.r#match.is_none() => Some(format!("which {kind} is not said")),
-            EXACT | DEFAULT | ANY => None,
-            other => Some(format!("{other} is no way to match a {kind}")),
-        }
+        let (code, message) = match component.match_type {
+            _ if kind.is_empty() => (
+                ErrorCode::INVALID_REQUEST,
+                "the kind of an entity is not said".into(),
+            ),
+            _ if !QUOTA_ENTITIES.contains(&kind) => (
+                ErrorCode::UNSUPPORTED_VERSION,
+                format!("there are no quotas of a {kind:?}"),
+            ),
+            EXACT if component.r#match.is_none() => {
+                (ErrorCode::INVALID_REQUEST, format!("which {kind} is not said"))
+            }
+            EXACT | DEFAULT | ANY => return None,
+            other => (
+                ErrorCode::INVALID_REQUEST,
+                format!("{other} is no way to match a {kind}"),
+            ),
+        };
+        Some((code, message))
     });
     let entries = wrong.is_none().then(Vec::new);
     DescribeClientQuotasResponse {
-        error_code: match wrong {
-            Some(_) => ErrorCode::INVALID_REQUEST,
-            None => ErrorCode::NONE,
-        },
-        error_message: wrong.map(Str::from),
+        error_code: wrong.as_ref().map_or(ErrorCode::NONE, |(code, _)| *code),
+        error_message: wrong.map(|(_, message)| message.into()),
         entries,
         ..DescribeClientQuotasResponse::default()
     }

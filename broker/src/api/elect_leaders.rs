@@ -17,7 +17,6 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: ElectLeadersReque
     let mut response = ElectLeadersResponse::default();
     if !matches!(request.election_type, PREFERRED | UNCLEAN) {
         response.error_code = ErrorCode::INVALID_REQUEST;
-        return node.answer(&caller, response);
     }
     // Who asks about all partitions is told only of those that were elected: none needs to be.
     for topic in request.topic_partitions.unwrap_or_default() {
@@ -27,16 +26,17 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: ElectLeadersReque
             .map_or(0, |topic| topic.partitions.len());
         let results = topic.partitions.into_iter().map(|partition_id| {
             let exists = usize::try_from(partition_id).is_ok_and(|index| index < count);
-            let (error_code, message) = match (exists, request.election_type) {
-                (false, _) => (
+            let (error_code, message) = match request.election_type {
+                PREFERRED | UNCLEAN if !exists => (
                     ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
                     "No such topic or partition",
                 ),
-                (true, PREFERRED) => (
+                PREFERRED => (
                     ErrorCode::ELECTION_NOT_NEEDED,
                     "The preferred replica is already the leader",
                 ),
-                (true, _) => (ErrorCode::ELECTION_NOT_NEEDED, "A valid leader is already there"),
+                UNCLEAN => (ErrorCode::ELECTION_NOT_NEEDED, "A valid leader is already there"),
+                _ => (ErrorCode::INVALID_REQUEST, "There is no such election"),
             };
             PartitionResult {
                 partition_id,

@@ -122,7 +122,8 @@ fn ask(request: &FetchRequest, by_ids: bool) -> Asked {
             partition: partition.partition,
             offset: partition.fetch_offset,
             max_bytes: partition.partition_max_bytes,
-            leader_epoch: partition.current_leader_epoch,
+            // Other than elsewhere, any below 0 is none.
+            leader_epoch: partition.current_leader_epoch.max(-1),
             last_fetched_epoch: partition.last_fetched_epoch,
         })
     });

@@ -42,6 +42,9 @@ impl ProducerIdSource for ProducerIds {
 
 /// Handles a request.
 pub(crate) fn handle(node: &mut Node, caller: Caller, request: InitProducerIdRequest) {
+    if (request.producer_id == -1) != (request.producer_epoch == -1) {
+        return node.answer(&caller, no_producer_id(ErrorCode::INVALID_REQUEST));
+    }
     if request.transactional_id.is_some() {
         let request = TransactionRequest::InitProducerId(request);
         return transactions::request(node, caller, request);

@@ -148,7 +148,11 @@ fn absent(
         name,
         topic_id: topic.topic_id,
         is_internal,
-        topic_authorized_operations: operations,
+        // As in Kafka, also of what is not there, if it is asked for by its name.
+        topic_authorized_operations: match topic.topic_id.is_zero() {
+            true => operations,
+            false => OPERATIONS_NOT_ASKED,
+        },
         ..MetadataResponseTopic::default()
     }
 }

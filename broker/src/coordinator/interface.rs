@@ -229,31 +229,6 @@ impl GroupResponse {
     }
 }
 
-impl GroupResponse {
-    /// The answer to a TxnOffsetCommit that nothing is known of yet.
-    pub fn refused_transactional_commit(request: &TxnOffsetCommitRequest) -> GroupResponse {
-        use klamm_protocol::messages::txn_offset_commit::{
-            TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
-        };
-        let topics = request.topics.iter().map(|topic| TxnOffsetCommitResponseTopic {
-            name: topic.name.clone(),
-            topic_id: topic.topic_id,
-            partitions: topic
-                .partitions
-                .iter()
-                .map(|partition| TxnOffsetCommitResponsePartition {
-                    partition_index: partition.partition_index,
-                    error_code: ErrorCode::NONE,
-                })
-                .collect(),
-        });
-        GroupResponse::TxnOffsetCommit(TxnOffsetCommitResponse {
-            topics: topics.collect(),
-            ..TxnOffsetCommitResponse::default()
-        })
-    }
-}
-
 /// OffsetFetch's way of saying that a partition has no offset.
 pub(super) fn no_offset(partition_index: i32, error_code: ErrorCode) -> OffsetFetchResponsePartitions {
     OffsetFetchResponsePartitions {

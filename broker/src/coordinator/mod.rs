@@ -33,5 +33,6 @@ mod tests;
 
 pub use config::{CoordinatorConfig, partition_of_key};
 pub use interface::{Caller, GroupRequest, GroupResponse, Output, Topics};
+pub(crate) use offsets::plan_transactional_commit;
 pub use runtime::Coordinator;
 pub(crate) use shards::{LoadId, Sharded};

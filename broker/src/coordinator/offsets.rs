@@ -74,7 +74,7 @@ pub(super) fn plan_commit(
 }
 
 /// As [`plan_commit`], for offsets in a transaction.
-pub(super) fn plan_transactional_commit(
+pub(crate) fn plan_transactional_commit(
     version: i16,
     request: &mut TxnOffsetCommitRequest,
     topics: &dyn Topics,

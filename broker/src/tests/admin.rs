@@ -1,14 +1,15 @@
 //! Metadata, topics, settings.
 
-use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::api_versions::ApiVersionsRequest;
 use klamm_protocol::messages::create_partitions::{CreatePartitionsRequest, CreatePartitionsTopic};
 use klamm_protocol::messages::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
+use klamm_protocol::messages::describe_topic_partitions::{DescribeTopicPartitionsRequest, TopicRequest};
 use klamm_protocol::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
 };
 use klamm_protocol::messages::init_producer_id::InitProducerIdRequest;
 use klamm_protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
+use klamm_protocol::{ErrorCode, Uuid};
 
 use super::{Harness, answered};
 
@@ -99,6 +100,32 @@ fn what_may_be_done_is_told_to_those_who_ask() {
     );
     let answer = metadata(&mut harness, 8, None);
     assert_eq!(answer.cluster_authorized_operations, i32::MIN);
+    // Of a topic that is not there as well, unless it has no name.
+    let by_name = MetadataRequestTopic {
+        name: Some("a/b".into()),
+        ..Default::default()
+    };
+    let by_id = MetadataRequestTopic {
+        topic_id: Uuid([7; 16]),
+        ..Default::default()
+    };
+    let request = MetadataRequest {
+        topics: Some(vec![by_name, by_id]),
+        include_topic_authorized_operations: true,
+        ..Default::default()
+    };
+    let answer = answered!(Metadata, harness.ask(12, &request));
+    let told = answer
+        .topics
+        .iter()
+        .map(|topic| topic.topic_authorized_operations);
+    assert_eq!(told.collect::<Vec<_>>(), [3576, i32::MIN]);
+    let request = DescribeTopicPartitionsRequest {
+        topics: vec![TopicRequest { name: "a/b".into() }],
+        ..Default::default()
+    };
+    let answer = answered!(DescribeTopicPartitions, harness.ask(0, &request));
+    assert_eq!(answer.topics[0].topic_authorized_operations, 3576);
 }
 
 #[test]

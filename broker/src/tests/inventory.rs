@@ -4,12 +4,14 @@ use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::alter_replica_log_dirs::{
     AlterReplicaLogDir, AlterReplicaLogDirTopic, AlterReplicaLogDirsRequest,
 };
+use klamm_protocol::messages::describe_client_quotas::{ComponentData, DescribeClientQuotasRequest};
 use klamm_protocol::messages::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
 use klamm_protocol::messages::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResult};
 use klamm_protocol::messages::describe_quorum::{DescribeQuorumRequest, PartitionData, TopicData};
 use klamm_protocol::messages::describe_user_scram_credentials::{
     DescribeUserScramCredentialsRequest, UserName,
 };
+use klamm_protocol::messages::elect_leaders::{ElectLeadersRequest, TopicPartitions};
 
 use super::{Harness, answered};
 
@@ -33,6 +35,53 @@ fn the_room_on_each_disk_is_told_from_version_4_on() {
     for dir in log_dirs(&mut harness, 3) {
         assert_eq!((dir.total_bytes, dir.usable_bytes), (-1, -1));
     }
+}
+
+#[test]
+fn what_nobody_has_is_told_from_what_is_not_said() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    let mut quotas = |kind: &'static str, match_type| {
+        let components = vec![ComponentData {
+            entity_type: kind.into(),
+            match_type,
+            ..Default::default()
+        }];
+        let request = DescribeClientQuotasRequest {
+            components,
+            strict: false,
+        };
+        answered!(DescribeClientQuotas, harness.ask(1, &request)).error_code
+    };
+    assert_eq!(quotas("user", 1), ErrorCode::NONE);
+    assert_eq!(quotas("user", 9), ErrorCode::INVALID_REQUEST);
+    assert_eq!(quotas("", 1), ErrorCode::INVALID_REQUEST);
+    assert_eq!(quotas("dog", 1), ErrorCode::UNSUPPORTED_VERSION);
+    let mut elect = |election_type, partition| {
+        let partitions = vec![partition];
+        let request = ElectLeadersRequest {
+            election_type,
+            topic_partitions: Some(vec![TopicPartitions {
+                topic: "t".into(),
+                partitions,
+            }]),
+            ..Default::default()
+        };
+        let answer = answered!(ElectLeaders, harness.ask(2, &request));
+        (
+            answer.error_code,
+            answer.replica_election_results[0].partition_result[0].error_code,
+        )
+    };
+    assert_eq!(elect(0, 0), (ErrorCode::NONE, ErrorCode::ELECTION_NOT_NEEDED));
+    assert_eq!(
+        elect(1, 1),
+        (ErrorCode::NONE, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    );
+    assert_eq!(
+        elect(2, 0),
+        (ErrorCode::INVALID_REQUEST, ErrorCode::INVALID_REQUEST)
+    );
 }
 
 #[test]
@@ -72,7 +121,9 @@ fn the_quorum_of_one_is_led_by_this_node_and_moves_with_what_is_decided() {
             }],
         };
         let mut answer = answered!(DescribeQuorum, harness.ask(2, &request));
-        assert_eq!(answer.nodes[0].node_id, 1);
+        let nodes: Vec<_> = answer.nodes.iter().map(|node| node.node_id).collect();
+        let known = topic == "__cluster_metadata";
+        assert_eq!(nodes, if known { vec![1] } else { vec![] });
         answer.topics[0].partitions.remove(0)
     };
     let before = quorum(&mut harness, "__cluster_metadata");

@@ -2,6 +2,7 @@
 
 use klamm_protocol::messages::add_offsets_to_txn::AddOffsetsToTxnRequest;
 use klamm_protocol::messages::add_partitions_to_txn::{AddPartitionsToTxnRequest, AddPartitionsToTxnTopic};
+use klamm_protocol::messages::describe_producers::{DescribeProducersRequest, TopicRequest};
 use klamm_protocol::messages::describe_transactions::DescribeTransactionsRequest;
 use klamm_protocol::messages::end_txn::EndTxnRequest;
 use klamm_protocol::messages::fetch::FetchResponse;
@@ -203,6 +204,10 @@ fn read(harness: &mut Harness, partition: i32, committed: bool) -> Vec<String> {
 }
 
 fn last_stable_offset(harness: &mut Harness, partition: i32) -> i64 {
+    list_offset(harness, partition, -1)
+}
+
+fn list_offset(harness: &mut Harness, partition: i32, timestamp: i64) -> i64 {
     let request = ListOffsetsRequest {
         replica_id: -1,
         isolation_level: 1,
@@ -210,13 +215,13 @@ fn last_stable_offset(harness: &mut Harness, partition: i32) -> i64 {
             name: "t".into(),
             partitions: vec![ListOffsetsPartition {
                 partition_index: partition,
-                timestamp: -1,
+                timestamp,
                 ..Default::default()
             }],
         }],
         ..Default::default()
     };
-    answered!(ListOffsets, harness.ask(4, &request)).topics[0].partitions[0].offset
+    answered!(ListOffsets, harness.ask(7, &request)).topics[0].partitions[0].offset
 }
 
 fn state(harness: &mut Harness) -> String {
@@ -227,8 +232,8 @@ fn state(harness: &mut Harness) -> String {
     answer.transaction_states[0].transaction_state.to_string()
 }
 
-fn commit_offset(harness: &mut Harness, client: Client, producer: Producer, offset: i64) -> ErrorCode {
-    let request = TxnOffsetCommitRequest {
+fn offset_commit(producer: Producer, offset: i64) -> TxnOffsetCommitRequest {
+    TxnOffsetCommitRequest {
         transactional_id: "x".into(),
         group_id: "g".into(),
         producer_id: producer.id,
@@ -242,7 +247,11 @@ fn commit_offset(harness: &mut Harness, client: Client, producer: Producer, offs
             ..Default::default()
         }],
         ..Default::default()
-    };
+    }
+}
+
+fn commit_offset(harness: &mut Harness, client: Client, producer: Producer, offset: i64) -> ErrorCode {
+    let request = offset_commit(producer, offset);
     let answer = answered!(TxnOffsetCommit, harness.ask(client.commit, &request));
     answer.topics[0].partitions[0].error_code
 }
@@ -364,6 +373,57 @@ fn a_batch_of_no_transaction_is_refused_as_the_client_understands_it() {
     let code = partitions_of(harness.ask(9, &request))[0].error_code;
     assert_eq!(code, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     assert!(read(&mut harness, 0, false).is_empty());
+}
+
+#[test]
+fn the_end_of_a_transaction_has_a_time_like_any_record() {
+    let mut harness = broker();
+    let producer = init(&mut harness);
+    assert_eq!(append(&mut harness, NEW, producer, (0, 0), "a"), ErrorCode::NONE);
+    harness.pass_ms(10);
+    end(&mut harness, NEW, producer, true);
+    const MAX_TIMESTAMP: i64 = -3;
+    assert_eq!(list_offset(&mut harness, 0, MAX_TIMESTAMP), 1);
+}
+
+#[test]
+fn a_transactional_batch_without_transaction_fails_the_whole_request() {
+    let mut harness = broker();
+    let producer = init(&mut harness);
+    let request = produce(-1, &[(0, batch(producer, 0, "a")), (1, super::batch(&["b"]))]);
+    for answer in partitions_of(harness.ask(9, &request)) {
+        assert_eq!(
+            answer.error_code,
+            ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        );
+    }
+    assert!(read(&mut harness, 1, false).is_empty());
+}
+
+#[test]
+fn offsets_for_what_is_not_there_are_refused_as_that_also_from_a_stranger() {
+    let mut harness = broker();
+    let stranger = Producer { id: 77, epoch: 0 };
+    let mut request = offset_commit(stranger, 1);
+    request.topics[0]
+        .partitions
+        .push(TxnOffsetCommitRequestPartition {
+            partition_index: 9,
+            ..Default::default()
+        });
+    let answer = answered!(TxnOffsetCommit, harness.ask(NEW.commit, &request));
+    let codes: Vec<_> = answer.topics[0]
+        .partitions
+        .iter()
+        .map(|partition| partition.error_code)
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            ErrorCode::INVALID_PRODUCER_ID_MAPPING,
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        ]
+    );
 }
 
 #[test]
@@ -576,6 +636,7 @@ fn an_administrator_ends_a_transaction_that_hangs_and_an_older_coordinator_does_
         append(&mut harness, NEW, producer, (0, 0), "gone"),
         ErrorCode::NONE
     );
+    harness.create_topic("u", 1, &[]);
     let mut write = |epoch, coordinator_epoch, topic: &'static str| {
         let request = WriteTxnMarkersRequest {
             markers: vec![WritableTxnMarker {
@@ -594,6 +655,11 @@ fn an_administrator_ends_a_transaction_that_hangs_and_an_older_coordinator_does_
         answer.markers[0].topics[0].partitions[0].error_code
     };
     assert_eq!(write(-1, 3, "t"), ErrorCode::INVALID_PRODUCER_EPOCH);
+    assert_eq!(
+        write(-1, 3, "u"),
+        ErrorCode::INVALID_PRODUCER_EPOCH,
+        "nobody knows the producer there"
+    );
     assert_eq!(write(0, 3, "nowhere"), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     assert_eq!(write(0, 3, "t"), ErrorCode::NONE);
     assert_eq!(write(0, 2, "t"), ErrorCode::TRANSACTION_COORDINATOR_FENCED);
@@ -616,4 +682,36 @@ fn an_id_is_refused_that_no_producer_can_have() {
     assert_eq!(ask("x", 0).0, ErrorCode::INVALID_TRANSACTION_TIMEOUT);
     assert_eq!(ask("x", 900_001).0, ErrorCode::INVALID_TRANSACTION_TIMEOUT);
     assert_eq!(ask("x", 900_000).0, ErrorCode::NONE);
+    // A client that knows its id knows its epoch as well.
+    for (producer_id, producer_epoch) in [(7, -1), (-1, 7)] {
+        for transactional_id in [None, Some("x".into())] {
+            let request = InitProducerIdRequest {
+                transactional_id,
+                transaction_timeout_ms: 1_000,
+                producer_id,
+                producer_epoch,
+                ..Default::default()
+            };
+            let answer = answered!(InitProducerId, harness.ask(4, &request));
+            assert_eq!(answer.error_code, ErrorCode::INVALID_REQUEST);
+        }
+    }
+}
+
+#[test]
+fn producers_are_described_of_partitions_that_are_there() {
+    let mut harness = broker();
+    let mut describe = |name: &'static str, partition| {
+        let topic = TopicRequest {
+            name: name.into(),
+            partition_indexes: vec![partition],
+        };
+        let request = DescribeProducersRequest { topics: vec![topic] };
+        let answer = answered!(DescribeProducers, harness.ask(0, &request));
+        answer.topics[0].partitions[0].error_code
+    };
+    assert_eq!(describe("t", 0), ErrorCode::NONE);
+    assert_eq!(describe("t", 9), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!(describe("u", 0), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!(describe("a/b", 0), ErrorCode::INVALID_TOPIC_EXCEPTION);
 }

@@ -326,7 +326,10 @@ impl TransactionShard {
         let state = match self.transactions.get(id) {
             None => TransactionState {
                 transactional_id: id.clone(),
-                error_code: ErrorCode::TRANSACTIONAL_ID_NOT_FOUND,
+                error_code: match id.is_empty() {
+                    true => ErrorCode::INVALID_REQUEST,
+                    false => ErrorCode::TRANSACTIONAL_ID_NOT_FOUND,
+                },
                 ..TransactionState::default()
             },
             Some(transaction) => TransactionState {
