@@ -58,7 +58,7 @@ impl Encoder {
     pub const MIN_REFERENCE_BYTES: usize = 2048;
 
     /// Room made at once: most messages are smaller.
-    const INITIAL_BYTES: usize = 256;
+    const INITIAL_BYTES: usize = 512;
 
     /// Nothing written yet.
     pub fn new() -> Encoder {
@@ -83,18 +83,18 @@ impl Encoder {
 
     /// What was written, in order, to be sent one after the other; no part is empty.
     pub fn finish(self) -> Vec<Bytes> {
-        let small = Bytes::from(self.small);
         let mut parts = Vec::with_capacity(2 * self.large.len() + 1);
+        let mut rest = Bytes::from(self.small);
         let mut from = 0;
         for (position, bytes) in self.large {
             if position > from {
-                parts.push(small.slice(from..position));
+                parts.push(rest.split_to(position - from));
                 from = position;
             }
             parts.push(bytes);
         }
-        if from < small.len() {
-            parts.push(small.slice(from..));
+        if !rest.is_empty() {
+            parts.push(rest);
         }
         parts
     }
@@ -162,6 +162,7 @@ impl Encoder {
     }
 
     /// Seven bits a byte, lowest first; the top bit says that more follow.
+    #[inline]
     pub fn unsigned_varint(&mut self, value: u32) {
         // Most are lengths of names, or counts of no tagged fields.
         if value < 0x80 {
@@ -172,6 +173,7 @@ impl Encoder {
     }
 
     /// Text: int16 length, or an unsigned varint of length + 1 where `flexible`.
+    #[inline]
     pub fn string(&mut self, flexible: bool, text: &Str) -> Result<(), EncodeError> {
         let length = text.len();
         let Ok(short) = i16::try_from(length) else {
@@ -212,6 +214,7 @@ impl Encoder {
     }
 
     /// Record bytes, framed as bytes are.
+    #[inline]
     pub fn records(&mut self, flexible: bool, records: &Records) -> Result<(), EncodeError> {
         self.length(flexible, Some(records.len()))?;
         for part in records.parts() {
@@ -229,6 +232,7 @@ impl Encoder {
     }
 
     /// The count in front of an array's elements (`None`: null), or the length in front of bytes.
+    #[inline]
     pub fn length(&mut self, flexible: bool, length: Option<usize>) -> Result<(), EncodeError> {
         if flexible {
             return self.compact_length(length);
@@ -275,6 +279,7 @@ impl Encoder {
     }
 
     /// Bytes as they are, without a length.
+    #[inline]
     pub fn raw(&mut self, bytes: &Bytes) {
         if bytes.len() < Encoder::MIN_REFERENCE_BYTES || self.tagged_depth > 0 {
             self.small.extend_from_slice(bytes);
@@ -284,6 +289,7 @@ impl Encoder {
         }
     }
 
+    #[inline]
     fn compact_length(&mut self, length: Option<usize>) -> Result<(), EncodeError> {
         let value = match length {
             None => 0,
