@@ -16,9 +16,9 @@ pub struct AlterClientQuotasRequest {
 /// An entity's changes.
 #[derive(Clone, Debug, PartialEq, Struct)]
 pub struct EntryData {
-    /// The entity.
+    /// Whose quotas change: components such as a user and one of its client ids.
     pub entity: Vec<EntityData>,
-    /// The changes.
+    /// What changes, a quota each.
     pub ops: Vec<OpData>,
 }
 
@@ -37,7 +37,7 @@ pub struct EntityData {
 pub struct OpData {
     /// Such as `producer_byte_rate`.
     pub key: Str,
-    /// The value to set.
+    /// The limit to set: bytes or changes a second, or percent of a thread for `request_percentage`.
     pub value: f64,
     /// Whether to remove it instead.
     pub remove: bool,
@@ -61,6 +61,6 @@ pub struct AlteredEntryData {
     /// The error in words, or null.
     #[field(nullable = "0+")]
     pub error_message: Option<Str>,
-    /// The entity.
+    /// Whose quotas were to change, as in the request.
     pub entity: Vec<EntityData>,
 }

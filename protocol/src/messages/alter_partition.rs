@@ -99,7 +99,7 @@ pub struct AlteredPartitionData {
     pub leader_epoch: i32,
     /// Replicas in sync.
     pub isr: Vec<i32>,
-    /// As asked.
+    /// 1 while the leader recovers from an unclean election, else 0.
     #[field(versions = "1+", default = "0", ignorable)]
     pub leader_recovery_state: i8,
     /// Version of the partition.

@@ -42,7 +42,7 @@ pub struct ReassignablePartition {
 pub struct AlterPartitionReassignmentsResponse {
     /// How long the client is held back for a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// As asked.
+    /// Whether the number of replicas was allowed to change, as in the request.
     #[field(versions = "1+", default = "true", ignorable)]
     pub allow_replication_factor_change: bool,
     /// CLUSTER_AUTHORIZATION_FAILED, NOT_CONTROLLER, REQUEST_TIMED_OUT.

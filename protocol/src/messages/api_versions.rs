@@ -55,7 +55,7 @@ pub struct ApiVersionsResponse {
 /// The versions of an API.
 #[derive(Clone, Debug, PartialEq, Struct)]
 pub struct ApiVersion {
-    /// The API.
+    /// Key of an API that this broker serves.
     pub api_key: i16,
     /// The lowest version served.
     pub min_version: i16,

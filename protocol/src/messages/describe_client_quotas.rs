@@ -3,7 +3,7 @@
 use crate::derive::{Message, Struct};
 use crate::{ErrorCode, Str};
 
-/// Which quotas.
+/// Asks for the quotas of all entities that match.
 #[derive(Clone, Debug, PartialEq, Message)]
 #[message(kind = "request", key = 48, versions = "0-1", flexible = "1+")]
 pub struct DescribeClientQuotasRequest {
@@ -31,7 +31,7 @@ pub struct ComponentData {
 pub struct DescribeClientQuotasResponse {
     /// How long the client is held back for a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// INVALID_REQUEST, CLUSTER_AUTHORIZATION_FAILED.
+    /// INVALID_REQUEST, UNSUPPORTED_VERSION (a kind of entity that has no quotas), CLUSTER_AUTHORIZATION_FAILED.
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "0+")]
@@ -44,7 +44,7 @@ pub struct DescribeClientQuotasResponse {
 /// An entity with its quotas.
 #[derive(Clone, Debug, PartialEq, Struct)]
 pub struct EntryData {
-    /// The entity.
+    /// What the quotas hold for: components such as a user and one of its client ids.
     pub entity: Vec<EntityData>,
     /// Its quotas.
     pub values: Vec<ValueData>,
@@ -65,6 +65,6 @@ pub struct EntityData {
 pub struct ValueData {
     /// Such as `producer_byte_rate`.
     pub key: Str,
-    /// Its value.
+    /// The limit: bytes or changes a second, or percent of a thread for `request_percentage`.
     pub value: f64,
 }

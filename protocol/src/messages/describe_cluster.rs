@@ -85,9 +85,9 @@ pub struct OldClientUse {
     pub software_name: Str,
     /// The version of its software, likewise.
     pub software_version: Str,
-    /// The API.
+    /// Key of the API that it asked for.
     pub api_key: i16,
-    /// Its version.
+    /// The version of the API in which it asked.
     pub api_version: i16,
     /// So many requests.
     pub requests: i64,

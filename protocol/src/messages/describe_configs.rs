@@ -7,7 +7,7 @@ use crate::{ErrorCode, Str};
 #[derive(Clone, Debug, PartialEq, Message)]
 #[message(kind = "request", key = 32, versions = "0-4", flexible = "4+")]
 pub struct DescribeConfigsRequest {
-    /// Of what.
+    /// The topics, brokers and groups whose settings are asked for.
     pub resources: Vec<DescribeConfigsResource>,
     /// Whether to list where else each setting is set (KIP-226).
     #[field(versions = "1+", default = "false")]
@@ -48,11 +48,11 @@ pub struct DescribeConfigsResult {
     /// The error in words, or null.
     #[field(nullable = "0+")]
     pub error_message: Option<Str>,
-    /// As asked.
+    /// The kind of resource that was asked about, as in the request.
     pub resource_type: i8,
-    /// As asked.
+    /// Name of the resource, as in the request.
     pub resource_name: Str,
-    /// The settings.
+    /// Its settings, those that were asked for or all.
     pub configs: Vec<DescribeConfigsResourceResult>,
 }
 

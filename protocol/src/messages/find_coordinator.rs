@@ -49,7 +49,7 @@ pub struct FindCoordinatorResponse {
 /// The coordinator of a key.
 #[derive(Clone, Debug, PartialEq, Struct)]
 pub struct Coordinator {
-    /// The key.
+    /// The group, transactional id or share partition that was asked about.
     pub key: Str,
     /// The broker; -1 on an error.
     pub node_id: i32,
@@ -57,7 +57,8 @@ pub struct Coordinator {
     pub host: Str,
     /// Its port; -1 on an error.
     pub port: i32,
-    /// As above; also TRANSACTION_ABORTABLE (version 5, KIP-890).
+    /// COORDINATOR_NOT_AVAILABLE, INVALID_REQUEST, GROUP_AUTHORIZATION_FAILED,
+    /// TRANSACTIONAL_ID_AUTHORIZATION_FAILED, TRANSACTION_ABORTABLE (version 5, KIP-890).
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "4+", ignorable)]

@@ -55,8 +55,8 @@ pub struct AlterConfigsResourceResponse {
     /// The error in words, or null.
     #[field(nullable = "0+")]
     pub error_message: Option<Str>,
-    /// As asked.
+    /// The kind of resource that was to be changed, as in the request.
     pub resource_type: i8,
-    /// As asked.
+    /// Name of the resource, as in the request.
     pub resource_name: Str,
 }

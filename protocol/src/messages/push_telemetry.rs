@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::derive::Message;
 use crate::{ErrorCode, Uuid};
 
-/// The metrics.
+/// A client's metrics since its last push, or in all, as it was asked for.
 #[derive(Clone, Debug, PartialEq, Message)]
 #[message(kind = "request", key = 72, versions = "0", flexible = "0+")]
 pub struct PushTelemetryRequest {

@@ -201,7 +201,7 @@ pub struct Status {
     /// 0 stale topology, 1 missing source topics, 2 incorrectly partitioned topics, 3 missing internal topics, 4 the
     /// application shuts down, 5 assignment delayed, 6 missing client tags (version 1).
     pub status_code: i8,
-    /// In words.
+    /// The same in words, with the topics or tags that it is about.
     pub status_detail: Str,
 }
 

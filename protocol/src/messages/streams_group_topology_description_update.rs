@@ -3,7 +3,7 @@
 use crate::derive::{Message, Struct};
 use crate::{ErrorCode, Str};
 
-/// The description.
+/// What a member has found its application to compute.
 #[derive(Clone, Debug, PartialEq, Message)]
 #[message(kind = "request", key = 93, versions = "0", flexible = "0+")]
 pub struct StreamsGroupTopologyDescriptionUpdateRequest {
@@ -13,14 +13,14 @@ pub struct StreamsGroupTopologyDescriptionUpdateRequest {
     pub member_id: Str,
     /// Epoch of the topology that is described.
     pub topology_epoch: i32,
-    /// The description.
+    /// The nodes of the topology, and how they hang together.
     pub topology_description: TopologyDescription,
 }
 
 /// A topology in words.
 #[derive(Clone, Debug, PartialEq, Struct)]
 pub struct TopologyDescription {
-    /// Its parts.
+    /// Its parts that are not connected with each other: each can run as tasks of its own.
     pub subtopologies: Vec<TopologyDescriptionSubtopology>,
     /// State that every member has whole.
     pub global_stores: Vec<TopologyDescriptionGlobalStore>,
@@ -31,7 +31,7 @@ pub struct TopologyDescription {
 pub struct TopologyDescriptionSubtopology {
     /// Its name.
     pub subtopology_id: Str,
-    /// Its nodes.
+    /// Its sources, processors and sinks.
     pub nodes: Vec<TopologyDescriptionNode>,
 }
 

@@ -53,7 +53,7 @@ pub struct UpdateFeaturesResponse {
 pub struct UpdatableFeatureResult {
     /// The feature.
     pub feature: Str,
-    /// As above.
+    /// NONE, or why this feature alone was not changed: INVALID_UPDATE_VERSION, FEATURE_UPDATE_FAILED, INVALID_REQUEST.
     pub error_code: ErrorCode,
     /// The error in words, or null.
     #[field(nullable = "0+")]

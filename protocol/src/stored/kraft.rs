@@ -259,11 +259,11 @@ pub struct FeatureLevelRecord {
 #[derive(Clone, Debug, PartialEq, Message)]
 #[message(kind = "data", key = 14, versions = "0", flexible = "0+")]
 pub struct ClientQuotaRecord {
-    /// Whose.
+    /// Whose quota: components such as a user and one of its client ids.
     pub entity: Vec<EntityData>,
     /// Such as `producer_byte_rate`.
     pub key: Str,
-    /// Its value.
+    /// The limit: bytes or changes a second, or percent of a thread for `request_percentage`.
     pub value: f64,
     /// Whether it was removed instead.
     pub remove: bool,

@@ -78,7 +78,7 @@ pub struct RemoteLogSegmentMetadataUpdateRecord {
     /// Whatever the storage wants to be remembered.
     #[field(nullable = "0+", default = "null")]
     pub custom_metadata: Option<Bytes>,
-    /// As above.
+    /// 0 copy started, 1 copy finished, 2 delete started, 3 delete finished.
     pub remote_log_segment_state: i8,
 }
 
@@ -119,7 +119,7 @@ pub struct RemoteLogSegmentMetadataSnapshotRecord {
     /// Whatever the storage wants to be remembered.
     #[field(nullable = "0+", default = "null")]
     pub custom_metadata: Option<Bytes>,
-    /// As above.
+    /// 0 copy started, 1 copy finished, 2 delete started, 3 delete finished.
     pub remote_log_segment_state: i8,
     /// Whether it has no aborted transactions.
     #[field(tag = 0, tagged = "0+")]
