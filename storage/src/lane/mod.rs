@@ -28,8 +28,8 @@ use crate::segment::Segment;
 use crate::sidecars::Shape;
 use crate::sys::{Fs, is_no_room};
 
-/// Flushers of a lane. A file system writes its journal once for many files that are synced at the same time, so that
-/// eight at a time take a fourth of what they take one after the other.
+/// Flushers of a lane. Where a disk is asked to sync many files at the same time, each waits little longer than it would
+/// alone: `docs/performance.md` has what that comes to.
 const FLUSHERS: usize = 8;
 
 /// Threads of a lane: a writer and the flushers.
