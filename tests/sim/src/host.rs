@@ -488,7 +488,8 @@ impl Host {
                 let after_us = self.disk_us(1);
                 self.schedule(after_us, HostEvent::Job(Box::new(job)));
             }
-            Effect::Failed(why) if disk_failed => {
+            // Or there is no room to stop in good order: the next start recovers.
+            Effect::Failed(why) if disk_failed || (self.full && running.stopping) => {
                 self.note(format_args!("broker: gives up: {why}"));
                 self.running.as_mut().expect("just seen").gave_up = true;
             }
