@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use klamm_consensus::{ConfigResource, MetadataDelta, MetadataImage, Topic};
-use klamm_protocol::ErrorCode;
 use klamm_protocol::ids::{BrokerId, TopicId};
+use klamm_protocol::{ErrorCode, Str};
 use klamm_storage::{LogConfig, LogKey, OpenError, OpenOptions};
 
 use crate::config::TopicConfig;
@@ -444,6 +444,21 @@ impl Node {
         let keys: Vec<LogKey> = keys.take(CREATED_AT_ONCE_MAX + 1).collect();
         let few = keys.len() <= CREATED_AT_ONCE_MAX;
         self.when_open(if few { keys } else { Vec::new() }, timeout_ms, then);
+    }
+
+    /// The logs of partitions that a request names, as far as there are such topics.
+    pub(crate) fn logs_named<'a, P>(&self, topics: impl IntoIterator<Item = (&'a Str, P)>) -> Vec<LogKey>
+    where
+        P: IntoIterator<Item = i32>,
+    {
+        let mut keys = Vec::new();
+        for (name, partitions) in topics {
+            if let Some(topic_id) = self.cluster.topic_by_name(name).map(|topic| topic.id) {
+                let partitions = partitions.into_iter();
+                keys.extend(partitions.map(|partition| LogKey { topic_id, partition }));
+            }
+        }
+        keys
     }
 
     /// Goes on once those of these logs that are not open yet are, or cannot be, or time is over.

@@ -14,16 +14,13 @@ use crate::replicas::OPEN_TIMEOUT_MS;
 
 /// Handles a request.
 pub(crate) fn handle(node: &mut Node, caller: Caller, request: DeleteRecordsRequest) {
-    let mut keys = Vec::new();
-    for topic in &request.topics {
-        if let Some(topic_id) = node.cluster.topic_by_name(&topic.name).map(|topic| topic.id) {
-            let partitions = topic.partitions.iter();
-            keys.extend(partitions.map(|asked| LogKey {
-                topic_id,
-                partition: asked.partition_index,
-            }));
-        }
-    }
+    let named = request.topics.iter();
+    let keys = node.logs_named(named.map(|topic| {
+        (
+            &topic.name,
+            topic.partitions.iter().map(|asked| asked.partition_index),
+        )
+    }));
     node.when_open(keys, OPEN_TIMEOUT_MS, move |node| respond(node, caller, request));
 }
 

@@ -4,7 +4,6 @@ use klamm_protocol::ErrorCode;
 use klamm_protocol::messages::describe_producers::{
     DescribeProducersRequest, DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
 };
-use klamm_storage::LogKey;
 
 use crate::api::Caller;
 use crate::api::metadata::is_valid_name;
@@ -13,16 +12,8 @@ use crate::replicas::OPEN_TIMEOUT_MS;
 
 /// Handles a request.
 pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeProducersRequest) {
-    let mut keys = Vec::new();
-    for topic in &request.topics {
-        if let Some(topic_id) = node.cluster.topic_by_name(&topic.name).map(|topic| topic.id) {
-            let partitions = topic.partition_indexes.iter();
-            keys.extend(partitions.map(|asked| LogKey {
-                topic_id,
-                partition: *asked,
-            }));
-        }
-    }
+    let named = request.topics.iter();
+    let keys = node.logs_named(named.map(|topic| (&topic.name, topic.partition_indexes.iter().copied())));
     node.when_open(keys, OPEN_TIMEOUT_MS, move |node| respond(node, caller, request));
 }
 

@@ -6,7 +6,6 @@ use klamm_protocol::messages::offset_for_leader_epoch::{
     EpochEndOffset, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderPartition,
     OffsetForLeaderTopicResult,
 };
-use klamm_storage::LogKey;
 
 use crate::api::Caller;
 use crate::node::Node;
@@ -15,16 +14,9 @@ use crate::replicas::OPEN_TIMEOUT_MS;
 
 /// Handles a request.
 pub(crate) fn handle(node: &mut Node, caller: Caller, request: OffsetForLeaderEpochRequest) {
-    let mut keys = Vec::new();
-    for topic in &request.topics {
-        if let Some(topic_id) = node.cluster.topic_by_name(&topic.topic).map(|topic| topic.id) {
-            let partitions = topic.partitions.iter();
-            keys.extend(partitions.map(|asked| LogKey {
-                topic_id,
-                partition: asked.partition,
-            }));
-        }
-    }
+    let named = request.topics.iter();
+    let keys = node
+        .logs_named(named.map(|topic| (&topic.topic, topic.partitions.iter().map(|asked| asked.partition))));
     node.when_open(keys, OPEN_TIMEOUT_MS, move |node| respond(node, caller, request));
 }
 
