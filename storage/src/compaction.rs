@@ -2,15 +2,20 @@
 //!
 //! A [`CompactJob`] runs on a thread that may wait long. It reads the newest offset of every key in the part of the
 //! log that no compaction has seen (the keys in memory are bounded; what does not fit waits for the next job), and
-//! writes each segment that has something to lose anew, as `.cleaned` files under the same base offset. The log
-//! then has the lane put them in place. Offsets never change, and neither does any record that stays.
+//! writes each segment that has something to lose anew, as `.cleaned` files under the same base offset; neighbours
+//! that fit into one segment become one. The log then has the lane put them in place. Offsets never change, and
+//! neither does any record that stays.
 //!
 //! What else stays: records without a key; the batches that their producers may send again, empty if need be (Kafka
-//! keeps the last one of each producer); transaction markers. Records of aborted transactions go. A tombstone stays for `delete.retention.ms`
-//! after the first compaction that sees it: that fixes the delete horizon in the batch's head (KIP-534).
+//! keeps the last one of each producer). Records of aborted transactions go. A tombstone stays for
+//! `delete.retention.ms` after the first compaction that sees it: that fixes the delete horizon in the batch's head
+//! (KIP-534). So does the marker of a transaction, after the first compaction that finds no batch left of it; from
+//! then on the index of aborted transactions does not name that one either. It must not outlive the marker: who leaves
+//! out an aborted transaction does so up to its marker.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,11 +23,12 @@ use klamm_protocol::record::{Batch, BatchBuilder, BatchHeader, INFLATE_LIMIT_BYT
 
 use crate::bug::Bug;
 use crate::index::Indexer;
+use crate::producers::EndedTransaction;
 use crate::scan::{ScanError, Scanner};
-use crate::segment::{self, CLEANED, INDEX, LOG, Segment, TIME_INDEX};
-use crate::sidecars::{Extent, Shape};
+use crate::segment::{self, CLEANED, INDEX, LOG, SNAPSHOT, Segment, TIME_INDEX, TXN_INDEX, absent_is_fine};
+use crate::sidecars::{Extent, READ_HEADS, Shape};
 use crate::sys::{File, Fs, Mode};
-use crate::transactions::{self, Aborted};
+use crate::transactions;
 
 /// What a key costs in memory beside its bytes.
 const KEY_OVERHEAD_BYTES: usize = 80;
@@ -32,8 +38,9 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// A compaction of one log's sealed segments.
 pub struct CompactJob {
     pub(crate) fs: Arc<dyn Fs>,
-    /// From the beginning of the log on, all of them complete and below what may be compacted.
-    pub(crate) segments: Vec<Extent>,
+    /// From the beginning of the log on, all of them complete and below what may be compacted; those together that fit
+    /// into one.
+    pub(crate) groups: Vec<Vec<Extent>>,
     /// All segments that name aborted transactions: the marker may lie far behind the records.
     pub(crate) aborted_in: Vec<Extent>,
     /// Where the part begins that no compaction has seen.
@@ -42,6 +49,8 @@ pub struct CompactJob {
     pub(crate) end: i64,
     /// The last offset of each batch that its producer may send again, and that has to be recognised then.
     pub(crate) remembered: BTreeSet<i64>,
+    /// Producers of which nothing but a marker may be left that tells of them, with their epochs.
+    pub(crate) marked: BTreeMap<i64, i16>,
     pub(crate) now_ms: i64,
     pub(crate) delete_retention_ms: i64,
     pub(crate) index_interval_bytes: u64,
@@ -51,10 +60,16 @@ pub struct CompactJob {
 
 /// What a compaction has made: for [`Log::on_compacted`](crate::Log::on_compacted).
 pub struct Compacted {
-    /// Each segment that gets new files, and their shape.
-    pub(crate) segments: Vec<(Arc<Segment>, Shape)>,
+    pub(crate) merged: Vec<Merged>,
     /// Up to where the log is compacted now.
     pub(crate) compacted_to: i64,
+}
+
+/// Segments that follow each other, and the shape of the new files that take their place under the name of the first.
+#[derive(Debug)]
+pub(crate) struct Merged {
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) shape: Shape,
 }
 
 /// The newest offset of each key, as far as keys fit into memory.
@@ -62,6 +77,18 @@ struct Newest {
     offsets: BTreeMap<Box<[u8]>, i64>,
     /// Everything between the first dirty offset and this one is in there.
     end: i64,
+}
+
+/// By producer id and marker.
+type Aborted = BTreeMap<(i64, i64), EndedTransaction>;
+
+/// What a compaction knows while it goes through the log from its beginning.
+struct Pass<'a> {
+    job: &'a CompactJob,
+    newest: Newest,
+    aborted: Aborted,
+    /// Producers with batches in a transaction whose marker is still to come.
+    in_transaction: BTreeSet<i64>,
 }
 
 impl CompactJob {
@@ -74,7 +101,8 @@ impl CompactJob {
         let compacted = self.compact();
         if compacted.is_err() {
             // Perhaps the disk is full.
-            remove_cleaned(&*self.fs, self.segments.iter().map(|extent| &extent.segment));
+            let firsts = self.groups.iter().filter_map(|group| group.first());
+            remove_cleaned(&*self.fs, firsts.map(|extent| &extent.segment));
         }
         compacted
     }
@@ -82,41 +110,49 @@ impl CompactJob {
     fn compact(&self) -> io::Result<Compacted> {
         let aborted = self.aborted()?;
         let newest = self.newest(&aborted)?;
-        let mut segments = Vec::new();
-        for extent in self
-            .segments
-            .iter()
-            .filter(|extent| extent.segment.base_offset < newest.end)
-        {
-            let cleaned = self.clean(extent, &newest, &aborted);
-            if let Some(shape) = cleaned.map_err(|error| in_file(error, extent))? {
-                segments.push((Arc::clone(&extent.segment), shape));
+        let compacted_to = newest.end;
+        let mut pass = Pass {
+            job: self,
+            newest,
+            aborted,
+            in_transaction: BTreeSet::new(),
+        };
+        let mut merged = Vec::new();
+        for group in &self.groups {
+            let reached = group
+                .iter()
+                .take_while(|extent| extent.segment.base_offset < compacted_to);
+            let group = &group[..reached.count()];
+            if let Some(shape) = pass.clean(group)? {
+                let segments = group.iter().map(|extent| Arc::clone(&extent.segment));
+                merged.push(Merged {
+                    segments: segments.collect(),
+                    shape,
+                });
             }
         }
-        Ok(Compacted {
-            segments,
-            compacted_to: newest.end,
-        })
+        Ok(Compacted { merged, compacted_to })
     }
 
-    fn aborted(&self) -> io::Result<Vec<Aborted>> {
+    fn aborted(&self) -> io::Result<Aborted> {
         let mut aborted = Vec::new();
         for extent in &self.aborted_in {
             match extent.segment.txn_index.open(&*self.fs, Mode::Read) {
                 Ok(file) => transactions::read_all(&*file, &mut aborted)?,
-                Err(error) => segment::absent_is_fine(Err(error))?,
+                Err(error) => absent_is_fine(Err(error))?,
             }
         }
-        Ok(aborted)
+        let by_marker = |ended: EndedTransaction| ((ended.producer_id, ended.last_offset), ended);
+        Ok(aborted.into_iter().map(by_marker).collect())
     }
 
-    fn newest(&self, aborted: &[Aborted]) -> io::Result<Newest> {
+    fn newest(&self, aborted: &Aborted) -> io::Result<Newest> {
         let mut newest = Newest {
             offsets: BTreeMap::new(),
             end: self.first_dirty,
         };
         let mut used_bytes = 0;
-        for extent in &self.segments {
+        for extent in self.groups.iter().flatten() {
             let log = extent.segment.log.open(&*self.fs, Mode::Read)?;
             let mut scanner = Scanner::new(&*log, 0, extent.size, PIECE_BYTES);
             while let Some((position, header)) = next(&mut scanner).map_err(|error| in_file(error, extent))? {
@@ -147,45 +183,75 @@ impl CompactJob {
         newest.end = self.end;
         Ok(newest)
     }
+}
 
-    /// Writes a segment anew; `None` when nothing of it would change.
-    fn clean(&self, extent: &Extent, newest: &Newest, aborted: &[Aborted]) -> io::Result<Option<Shape>> {
-        let log = extent.segment.log.open(&*self.fs, Mode::Read)?;
-        let mut scanner = Scanner::new(&*log, 0, extent.size, PIECE_BYTES);
-        let mut changes = false;
-        while !changes && let Some((position, header)) = next(&mut scanner)? {
-            changes = !matches!(
-                self.judge(&scanner, position, &header, newest, aborted)?,
-                Verdict::Keep
-            );
-        }
-        if !changes {
+impl Pass<'_> {
+    /// Writes segments anew, as one; `None` when nothing would change.
+    fn clean(&mut self, group: &[Extent]) -> io::Result<Option<Shape>> {
+        let Some(first) = group.first() else {
             return Ok(None);
+        };
+        if group.len() == 1 {
+            let before = self.in_transaction.clone();
+            if !self.changes(first).map_err(|error| in_file(error, first))? {
+                return Ok(None);
+            }
+            self.in_transaction = before;
         }
-        let mut output = Output::create(&*self.fs, &extent.segment, self.index_interval_bytes)?;
+        let CompactJob {
+            fs,
+            index_interval_bytes,
+            ..
+        } = self.job;
+        let mut output = Output::create(&**fs, &first.segment, *index_interval_bytes)?;
+        for extent in group {
+            self.copy(extent, &mut output)
+                .map_err(|error| in_file(error, extent))?;
+        }
+        output.finish(&**fs, &first.segment).map(Some)
+    }
+
+    fn changes(&mut self, extent: &Extent) -> io::Result<bool> {
+        let log = extent.segment.log.open(&*self.job.fs, Mode::Read)?;
         let mut scanner = Scanner::new(&*log, 0, extent.size, PIECE_BYTES);
         while let Some((position, header)) = next(&mut scanner)? {
-            match self.judge(&scanner, position, &header, newest, aborted)? {
+            if !matches!(self.judge(&scanner, position, &header)?, Verdict::Keep) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn copy(&mut self, extent: &Extent, output: &mut Output) -> io::Result<()> {
+        let log = extent.segment.log.open(&*self.job.fs, Mode::Read)?;
+        let mut scanner = Scanner::new(&*log, 0, extent.size, PIECE_BYTES);
+        while let Some((position, header)) = next(&mut scanner)? {
+            if header.is_control()
+                && self.in_transaction.contains(&header.producer_id)
+                && let Some(ended) = self.aborted.get(&(header.producer_id, header.last_offset()))
+            {
+                transactions::put_aborted(&mut output.txn_index, ended);
+            }
+            match self.judge(&scanner, position, &header)? {
                 Verdict::Keep => output.push(&header, [scanner.whole(position, &header)?])?,
                 Verdict::Drop => {}
                 Verdict::Replace(batch) => output.push(batch.header(), batch.parts())?,
             }
         }
-        output.finish(&*self.fs, &extent.segment).map(Some)
+        Ok(())
     }
 
-    fn judge(
-        &self,
-        scanner: &Scanner<'_>,
-        position: u64,
-        header: &BatchHeader,
-        newest: &Newest,
-        aborted: &[Aborted],
-    ) -> io::Result<Verdict> {
+    fn judge(&mut self, scanner: &Scanner<'_>, position: u64, header: &BatchHeader) -> io::Result<Verdict> {
         if header.is_control() {
-            return Ok(Verdict::Keep);
+            return self.judge_marker(scanner, position, header);
         }
-        let is_remembered = header.has_producer_id() && self.remembered.contains(&header.last_offset());
+        if header.is_transactional() {
+            self.in_transaction.insert(header.producer_id);
+        }
+        let Pass {
+            job, newest, aborted, ..
+        } = self;
+        let is_remembered = header.has_producer_id() && job.remembered.contains(&header.last_offset());
         if header.record_count == 0 {
             return Ok(if is_remembered {
                 Verdict::Keep
@@ -197,7 +263,7 @@ impl CompactJob {
         let all = records(scanner, position, header)?;
         let count = all.len();
         let horizon = header.delete_horizon_ms();
-        let tombstones_stay = horizon.is_none_or(|horizon_ms| self.now_ms < horizon_ms);
+        let tombstones_stay = horizon.is_none_or(|horizon_ms| job.now_ms < horizon_ms);
         let stays = |record: &Record| {
             let offset = header.base_offset + i64::from(record.offset_delta);
             let Some(key) = &record.key else { return !gone };
@@ -219,11 +285,40 @@ impl CompactJob {
             return Ok(Verdict::Keep);
         }
         let horizon = if fixes_horizon {
-            Some(self.now_ms.saturating_add(self.delete_retention_ms))
+            Some(job.horizon_ms())
         } else {
             horizon
         };
         Ok(Verdict::Replace(Box::new(rebuild(header, &kept, horizon))))
+    }
+
+    /// Kafka: `CleanedTransactionMetadata.onControlBatchRead`.
+    fn judge_marker(
+        &mut self,
+        scanner: &Scanner<'_>,
+        position: u64,
+        header: &BatchHeader,
+    ) -> io::Result<Verdict> {
+        let ends_something = self.in_transaction.remove(&header.producer_id);
+        let job = self.job;
+        let tells_of_producer = job.marked.get(&header.producer_id) == Some(&header.producer_epoch);
+        if ends_something || tells_of_producer || !header.is_transactional() {
+            return Ok(Verdict::Keep);
+        }
+        Ok(match header.delete_horizon_ms() {
+            Some(horizon_ms) if horizon_ms <= job.now_ms => Verdict::Drop,
+            None if header.base_offset < self.newest.end => {
+                let records = records(scanner, position, header)?;
+                Verdict::Replace(Box::new(rebuild(header, &records, Some(job.horizon_ms()))))
+            }
+            _ => Verdict::Keep,
+        })
+    }
+}
+
+impl CompactJob {
+    fn horizon_ms(&self) -> i64 {
+        self.now_ms.saturating_add(self.delete_retention_ms)
     }
 }
 
@@ -244,6 +339,9 @@ fn rebuild(header: &BatchHeader, records: &[Record], delete_horizon_ms: Option<i
     if header.is_transactional() {
         builder.transactional();
     }
+    if header.is_control() {
+        builder.control();
+    }
     if let Some(horizon_ms) = delete_horizon_ms {
         builder.delete_horizon(horizon_ms);
     }
@@ -258,12 +356,11 @@ fn rebuild(header: &BatchHeader, records: &[Record], delete_horizon_ms: Option<i
     batch
 }
 
-fn is_aborted(header: &BatchHeader, aborted: &[Aborted]) -> bool {
-    header.is_transactional()
-        && aborted.iter().any(|transaction| {
-            transaction.producer_id == header.producer_id
-                && (transaction.first_offset..=transaction.last_offset).contains(&header.base_offset)
-        })
+fn is_aborted(header: &BatchHeader, aborted: &Aborted) -> bool {
+    // Transactions of one producer follow each other.
+    let from = (header.producer_id, header.base_offset);
+    let next = aborted.range(from..=(header.producer_id, i64::MAX)).next();
+    header.is_transactional() && next.is_some_and(|(_, ended)| ended.first_offset <= header.base_offset)
 }
 
 fn next(scanner: &mut Scanner<'_>) -> io::Result<Option<(u64, BatchHeader)>> {
@@ -302,6 +399,7 @@ struct Output {
     interval: u64,
     index: Vec<u8>,
     time_index: Vec<u8>,
+    txn_index: Vec<u8>,
 }
 
 impl Output {
@@ -315,6 +413,7 @@ impl Output {
             interval,
             index: Vec::new(),
             time_index: Vec::new(),
+            txn_index: Vec::new(),
         })
     }
 
@@ -360,7 +459,15 @@ impl Output {
         indexer.seal(&mut self.time_index);
         self.shape.index_len = self.index.len() as u64;
         self.shape.time_index_len = self.time_index.len() as u64;
-        for (suffix, content) in [(INDEX, self.index), (TIME_INDEX, self.time_index)] {
+        self.shape.txn_index_len = self.txn_index.len() as u64;
+        for (suffix, content) in [
+            (INDEX, self.index),
+            (TIME_INDEX, self.time_index),
+            (TXN_INDEX, self.txn_index),
+        ] {
+            if suffix == TXN_INDEX && content.is_empty() {
+                continue;
+            }
             let file = fs.open(&cleaned(segment, suffix), Mode::Truncate)?;
             file.write_at(0, &[content.into()])?;
             file.sync_data()?;
@@ -369,75 +476,134 @@ impl Output {
     }
 }
 
-fn cleaned(segment: &Segment, suffix: &str) -> std::path::PathBuf {
+fn cleaned(segment: &Segment, suffix: &str) -> PathBuf {
     let name = segment::file_name(segment.base_offset, suffix);
     segment.directory.path().join(format!("{name}{CLEANED}"))
 }
 
 /// Puts the new files of segments in place of the old ones.
 pub(crate) struct SwapJob {
-    pub(crate) segments: Vec<(Arc<Segment>, Shape)>,
+    pub(crate) merged: Vec<Merged>,
+    /// New files were made for these, and some of the segments are no longer there that were read for them.
+    pub(crate) useless: Vec<Arc<Segment>>,
 }
 
 impl SwapJob {
-    /// For each segment: from the first rename on (`.log.swap`) a start of the log finishes what is left to do,
-    /// making the indexes again. Before it, the old files stand.
-    ///
-    /// Gives how many were put in place: all, unless the disk has no room for the names. Then the new files of the
-    /// others are gone.
+    /// Oldest first; see [`Merged::swap`]. Gives how many were put in place: all, unless the disk has no room for
+    /// the names. Then the new files of the others are gone.
     pub(crate) fn swap(&self, fs: &dyn Fs) -> io::Result<usize> {
-        for (number, (segment, _)) in self.segments.iter().enumerate() {
-            segment.changes();
-            let directory = segment.directory.path();
-            let log = segment.log.path();
-            let swap = directory.join(format!("{}{}", segment.log.name(), segment::SWAP));
-            match fs.rename(&cleaned(segment, LOG), &swap) {
+        remove_cleaned(fs, self.useless.iter());
+        for (number, merged) in self.merged.iter().enumerate() {
+            merged.segments.iter().for_each(|segment| segment.changes());
+            match merged.swap(fs) {
                 Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                    segment.settled();
-                    remove_cleaned(fs, self.segments[number..].iter().map(|(segment, _)| segment));
+                    merged.segments.iter().for_each(|segment| segment.settled());
+                    let left = self.merged[number..].iter();
+                    remove_cleaned(fs, left.filter_map(|merged| merged.segments.first()));
                     return Ok(number);
                 }
-                renamed => renamed?,
+                swapped => swapped?,
             }
-            fs.sync_dir(&directory)?;
-            for (file, suffix) in [(&segment.index, INDEX), (&segment.time_index, TIME_INDEX)] {
-                fs.rename(&cleaned(segment, suffix), &file.path())?;
-                file.close();
-            }
-            fs.rename(&swap, &log)?;
-            segment.log.close();
+        }
+        Ok(self.merged.len())
+    }
+}
+
+impl Merged {
+    /// The index of aborted transactions comes first: what it no longer says does not matter to the old batches either.
+    /// From the next rename on (`.log.swap`) a start of the log finishes what is left to do, making the other indexes
+    /// again; before it, the old files stand. There is no room, if so, for one of these two names.
+    fn swap(&self, fs: &dyn Fs) -> io::Result<()> {
+        let (first, others) = self.segments.split_first().expect("a group is not empty");
+        let directory = first.directory.path();
+        let txn_index = first.txn_index.path();
+        let replaced = if self.shape.txn_index_len > 0 {
+            fs.rename(&cleaned(first, TXN_INDEX), &txn_index).map(|()| true)?
+        } else {
+            let removed = fs.remove(&txn_index);
+            let was_there = removed.is_ok();
+            absent_is_fine(removed).map(|()| was_there)?
+        };
+        if replaced {
+            first.txn_index.close();
             fs.sync_dir(&directory)?;
         }
-        Ok(self.segments.len())
+        let log = first.log.path();
+        let swap = directory.join(format!("{}{}", first.log.name(), segment::SWAP));
+        fs.rename(&cleaned(first, LOG), &swap)?;
+        fs.sync_dir(&directory)?;
+        for segment in others.iter().rev() {
+            segment.mark_deleted(fs)?;
+        }
+        if !others.is_empty() {
+            fs.sync_dir(&directory)?;
+        }
+        for (file, suffix) in [(&first.index, INDEX), (&first.time_index, TIME_INDEX)] {
+            fs.rename(&cleaned(first, suffix), &file.path())?;
+            file.close();
+        }
+        fs.rename(&swap, &log)?;
+        first.log.close();
+        fs.sync_dir(&directory)?;
+        for segment in others {
+            segment.remove_deleted(fs)?;
+            let snapshot = segment::file_name(segment.base_offset, SNAPSHOT);
+            absent_is_fine(fs.remove(&directory.join(snapshot)))?;
+        }
+        Ok(())
     }
 }
 
 /// What was made for nothing goes; what stays all the same goes at the next start.
 fn remove_cleaned<'a>(fs: &dyn Fs, segments: impl Iterator<Item = &'a Arc<Segment>>) {
     for segment in segments {
-        for suffix in [LOG, INDEX, TIME_INDEX] {
+        for suffix in [LOG, INDEX, TIME_INDEX, TXN_INDEX] {
             let _ = fs.remove(&cleaned(segment, suffix));
         }
     }
 }
 
 /// Finishes the swaps that a crash has interrupted; the indexes are made again by whoever checks them next.
-pub(crate) fn finish_swaps(fs: &dyn Fs, directory: &std::path::Path) -> io::Result<()> {
+///
+/// Of the segments that were merged, those are known by their offsets in whose place the new one has something. One
+/// behind these may come back as it was: the compaction did not come to its end, and the next one begins where it did.
+pub(crate) fn finish_swaps(fs: &dyn Fs, directory: &Path) -> io::Result<()> {
+    let entries = fs.list_dir(directory)?;
+    let swaps = entries
+        .iter()
+        .filter_map(|entry| entry.name.strip_suffix(segment::SWAP));
     let mut finished = false;
-    for entry in fs.list_dir(directory)? {
-        let Some(name) = entry.name.strip_suffix(segment::SWAP) else {
+    for name in swaps {
+        finished = true;
+        let swap = directory.join(format!("{name}{}", segment::SWAP));
+        let Some(base_offset) = segment::offset_of(name, LOG) else {
+            fs.remove(&swap)?;
             continue;
         };
-        if let Some(base_offset) = segment::offset_of(name, LOG) {
-            for suffix in [INDEX, TIME_INDEX] {
-                let path = directory.join(segment::file_name(base_offset, suffix));
-                segment::absent_is_fine(fs.remove(&path))?;
+        let last_offset = last_offset(fs, &swap)?.unwrap_or(base_offset);
+        for other in entries.iter().rev() {
+            let offset = segment::offset_of(&other.name, LOG);
+            if offset.is_some_and(|offset| base_offset < offset && offset <= last_offset) {
+                // Its indexes have no log any more, and go as such.
+                fs.remove(&directory.join(&other.name))?;
             }
-            fs.rename(&directory.join(&entry.name), &directory.join(name))?;
-        } else {
-            fs.remove(&directory.join(&entry.name))?;
         }
-        finished = true;
+        fs.sync_dir(directory)?;
+        for suffix in [INDEX, TIME_INDEX] {
+            let path = directory.join(segment::file_name(base_offset, suffix));
+            absent_is_fine(fs.remove(&path))?;
+        }
+        fs.rename(&swap, &directory.join(name))?;
     }
     if finished { fs.sync_dir(directory) } else { Ok(()) }
+}
+
+fn last_offset(fs: &dyn Fs, log: &Path) -> io::Result<Option<i64>> {
+    let log = fs.open(log, Mode::Read)?;
+    let mut scanner = Scanner::new(&*log, 0, log.len()?, READ_HEADS);
+    let mut last = None;
+    while let Some((_, header)) = next(&mut scanner)? {
+        last = Some(header.last_offset());
+    }
+    Ok(last)
 }

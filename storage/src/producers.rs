@@ -247,6 +247,15 @@ impl Producers {
         seen.map(|seen| seen.last_offset).collect()
     }
 
+    /// The producers of which no batch is remembered, with their epochs: markers tell of those.
+    pub(crate) fn marked(&self) -> BTreeMap<i64, i16> {
+        let marked = self
+            .entries
+            .iter()
+            .filter(|(_, producer)| producer.seen_count == 0);
+        marked.map(|(id, producer)| (*id, producer.epoch)).collect()
+    }
+
     /// How many producer ids are known.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

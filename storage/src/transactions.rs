@@ -27,24 +27,19 @@ pub struct AbortedTransaction {
     pub producer_id: i64,
 }
 
-/// An entry of the index, as far as compaction wants it.
-pub(crate) struct Aborted {
-    pub(crate) producer_id: i64,
-    pub(crate) first_offset: i64,
-    pub(crate) last_offset: i64,
-}
-
 /// Adds all entries of one segment.
-pub(crate) fn read_all(file: &dyn File, into: &mut Vec<Aborted>) -> io::Result<()> {
+pub(crate) fn read_all(file: &dyn File, into: &mut Vec<EndedTransaction>) -> io::Result<()> {
     let mut bytes = [0; TXN_ENTRY as usize];
     for number in 0..file.len()? / TXN_ENTRY {
         read_exact_at(file, number * TXN_ENTRY, &mut bytes)?;
         let mut entry = &bytes[2..];
         let producer_id = entry.get_i64();
-        into.push(Aborted {
+        into.push(EndedTransaction {
             producer_id,
             first_offset: entry.get_i64(),
             last_offset: entry.get_i64(),
+            aborted: true,
+            last_stable_offset: entry.get_i64(),
         });
     }
     Ok(())

@@ -72,7 +72,7 @@ impl BatchBuilder {
     }
 
     /// Makes it a batch that clients never see; see [`super::control`].
-    pub(super) fn control(&mut self) -> &mut Self {
+    pub fn control(&mut self) -> &mut Self {
         self.header.attributes.set_control(true);
         self
     }

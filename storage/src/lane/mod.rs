@@ -22,10 +22,8 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::LogKey;
-use crate::compaction::SwapJob;
+use crate::compaction::{Merged, SwapJob};
 use crate::files::Directory;
-use crate::segment::Segment;
-use crate::sidecars::Shape;
 use crate::sys::{Fs, is_no_room};
 
 /// Flushers of a lane. Where a disk is asked to sync many files at the same time, each waits little longer than it would
@@ -111,7 +109,7 @@ pub(crate) enum Outcome {
     Truncated(Box<Truncated>),
     Deleted,
     /// Compacted segments are in place, and whether these are all of them.
-    Swapped(Vec<(Arc<Segment>, Shape)>, bool),
+    Swapped(Vec<Merged>, bool),
     Removed,
     Unbound,
     /// There was no room on the disk. Nothing is wrong that doing it again, when there is, does not put right.

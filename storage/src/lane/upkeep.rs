@@ -292,12 +292,12 @@ fn replace_by_prefix(fs: &dyn Fs, segment: &Segment, log: &dyn File, len: u64) -
 pub(super) fn swap(fs: &dyn Fs, mut job: SwapJob) -> Outcome {
     match job.swap(fs) {
         Ok(count) => {
-            let all = count == job.segments.len();
-            job.segments.truncate(count);
-            Outcome::Swapped(job.segments, all)
+            let all = count == job.merged.len();
+            job.merged.truncate(count);
+            Outcome::Swapped(job.merged, all)
         }
         Err(error) => {
-            let path = job.segments[0].0.directory.path();
+            let path = job.merged[0].segments[0].directory.path();
             Outcome::Failed {
                 task: Task::Other,
                 error: LaneError::of(&error, &path),

@@ -2,11 +2,51 @@
 
 use std::sync::Arc;
 
-use super::{Log, Phase, SegmentState};
-use crate::compaction::{CompactJob, Compacted, SwapJob};
+use super::append::SEGMENT_BYTES_MAX;
+use super::{Log, LogConfig, Phase, SegmentState};
+use crate::compaction::{CompactJob, Compacted, Merged, SwapJob};
 use crate::lane::{LaneJob, Work};
 use crate::segment::Segment;
-use crate::sidecars::{Extent, SegmentFacts, Shape};
+use crate::sidecars::{Extent, SegmentFacts};
+
+/// Segments that may become one.
+struct Group {
+    extents: Vec<Extent>,
+    first_offset: i64,
+    bytes: u64,
+    index_bytes: u64,
+    time_index_bytes: u64,
+}
+
+impl Group {
+    fn new(first_offset: i64) -> Group {
+        Group {
+            extents: Vec::new(),
+            first_offset,
+            bytes: 0,
+            index_bytes: 0,
+            time_index_bytes: 0,
+        }
+    }
+
+    /// Adds a segment with the offset behind it, unless one segment cannot hold all (Kafka:
+    /// `Cleaner.groupSegmentsBySize`).
+    fn take(&mut self, state: &SegmentState, end: i64, config: &LogConfig) -> bool {
+        let shape = &state.shape;
+        let bytes = self.bytes + shape.size;
+        let index_bytes = self.index_bytes + shape.index_len;
+        let time_index_bytes = self.time_index_bytes + shape.time_index_len;
+        let fits = bytes <= config.segment_bytes.min(SEGMENT_BYTES_MAX)
+            && index_bytes.max(time_index_bytes) <= config.segment_index_bytes
+            && end - self.first_offset <= i64::from(i32::MAX);
+        if !fits && !self.extents.is_empty() {
+            return false;
+        }
+        self.extents.push(state.extent());
+        (self.bytes, self.index_bytes, self.time_index_bytes) = (bytes, index_bytes, time_index_bytes);
+        true
+    }
+}
 
 impl Log {
     /// A compaction, if one is due: for a thread that may wait long. `memory_bytes` bounds the keys it holds at a
@@ -35,21 +75,21 @@ impl Log {
                     && (self.config.min_compaction_lag_ms == 0 || state.largest_timestamp_ms() <= youngest_ms)
             });
         let oldest_ms = now_ms.saturating_sub(self.config.max_compaction_lag_ms);
-        let (mut segments, mut dirty_bytes, mut bytes, mut last_end) = (Vec::new(), 0, 0, 0);
+        let (mut groups, mut dirty_bytes, mut bytes, mut last_end) = (Vec::<Group>::new(), 0, 0, 0);
         let mut overdue = false;
-        for ((_, state), end) in candidates {
+        for ((base_offset, state), end) in candidates {
             bytes += state.shape.size;
             last_end = *end;
             if *end > self.compacted_to {
                 dirty_bytes += state.shape.size;
                 overdue |= state.first_timestamp_ms() < oldest_ms;
             }
-            segments.push(Extent {
-                segment: Arc::clone(&state.segment),
-                size: state.written,
-                modified_ms: state.modified_ms,
-                version: state.segment.version(),
-            });
+            let last = groups.last_mut();
+            if !last.is_some_and(|group| group.take(state, *end, &self.config)) {
+                let mut group = Group::new(*base_offset);
+                group.take(state, *end, &self.config);
+                groups.push(group);
+            }
         }
         let enough = dirty_bytes * 100 >= bytes * u64::from(self.config.min_dirty_percent);
         if dirty_bytes == 0 || !(enough || overdue) {
@@ -60,19 +100,15 @@ impl Log {
             .segments
             .values()
             .filter(|state| state.shape.txn_index_len > 0);
-        let aborted_in = with_aborted.map(|state| Extent {
-            segment: Arc::clone(&state.segment),
-            size: state.written,
-            modified_ms: state.modified_ms,
-            version: state.segment.version(),
-        });
+        let aborted_in = with_aborted.map(|state| state.extent());
         Some(CompactJob {
             fs: Arc::clone(&self.fs),
             aborted_in: aborted_in.collect(),
-            segments,
+            groups: groups.into_iter().map(|group| group.extents).collect(),
             first_dirty: self.compacted_to.max(self.log_start_offset),
             end: last_end,
             remembered: self.producers.remembered(),
+            marked: self.producers.marked(),
             now_ms,
             delete_retention_ms: self.config.delete_retention_ms,
             index_interval_bytes: self.config.index_interval_bytes,
@@ -86,23 +122,22 @@ impl Log {
         if self.phase != Phase::Open || self.truncation.is_some() {
             return;
         }
-        let Compacted {
-            mut segments,
-            compacted_to,
-        } = compacted;
-        let made = segments.len();
-        segments.retain(|(segment, _)| self.is_there(segment));
-        let all = segments.len() == made;
-        if segments.is_empty() {
-            if all {
-                self.compacted_to = compacted_to;
-            }
+        let Compacted { merged, compacted_to } = compacted;
+        let is_whole = |merged: &Merged| merged.segments.iter().all(|segment| self.is_there(segment));
+        let (merged, gone): (Vec<_>, Vec<_>) = merged.into_iter().partition(is_whole);
+        if merged.is_empty() && gone.is_empty() {
+            self.compacted_to = compacted_to;
             return;
         }
         // Until they are in place, another compaction would write over them, and a crash would leave the old ones.
         self.compacting = true;
-        self.compacted_next = all.then_some(compacted_to);
-        self.emit(Work::Swap(SwapJob { segments }), jobs);
+        self.swapping = true;
+        self.compacted_next = gone.is_empty().then_some(compacted_to);
+        let useless = gone
+            .into_iter()
+            .filter_map(|merged| merged.segments.into_iter().next());
+        let useless = useless.collect();
+        self.emit(Work::Swap(SwapJob { merged, useless }), jobs);
     }
 
     /// Up to where the log is compacted; what the log directory's checkpoint is to say.
@@ -117,30 +152,36 @@ impl Log {
     }
 
     /// The segments have their new files. Whoever still reads the old ones finds out by the batches.
-    pub(super) fn swapped(&mut self, segments: Vec<(Arc<Segment>, Shape)>, all: bool) {
+    pub(super) fn swapped(&mut self, merged: Vec<Merged>, all: bool) {
         self.compacting = false;
+        self.swapping = false;
         // Where something did not get into place, the next compaction begins again at the beginning.
         let next = self.compacted_next.take();
         self.compacted_to = if all { next.unwrap_or(self.compacted_to) } else { 0 };
-        for (segment, mut shape) in segments {
-            if !self.is_there(&segment) {
-                continue;
-            }
-            let base_offset = segment.base_offset;
-            let Some(old) = self.segments.get(&base_offset) else {
+        for Merged { segments, shape } in merged {
+            let states = segments
+                .iter()
+                .map(|segment| self.segments.remove(&segment.base_offset));
+            let states: Vec<_> = states.collect();
+            let (Some(Some(first)), Some(Some(last))) = (states.first(), states.last()) else {
+                // The log was closed or taken offline meanwhile.
                 continue;
             };
-            shape.txn_index_len = old.shape.txn_index_len;
-            let (created_ms, modified_ms) = (old.created_ms, old.modified_ms);
-            let segment = Segment::new(&self.directory, base_offset, true);
+            let base_offset = segments[0].base_offset;
             let facts = SegmentFacts {
-                segment,
+                segment: Segment::new(&self.directory, base_offset, true),
                 shape,
-                modified_ms,
+                modified_ms: last.modified_ms,
             };
-            self.segments
-                .insert(base_offset, SegmentState::from_facts(facts, created_ms));
+            let state = SegmentState::from_facts(facts, first.created_ms);
+            self.segments.insert(base_offset, state);
         }
+    }
+
+    /// Everything counts as new to compaction.
+    #[cfg(test)]
+    pub(super) fn forget_compactions(&mut self) {
+        self.compacted_to = 0;
     }
 
     fn is_there(&self, segment: &Arc<Segment>) -> bool {

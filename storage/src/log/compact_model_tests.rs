@@ -3,9 +3,10 @@
 //!
 //! The model is everything that was ever appended. A reader may miss a record only where a rule says so: it lies
 //! below the log start, a later committed record of a compacted offset has its key, it is a tombstone whose horizon
-//! has passed, or its transaction was aborted. Nothing else is missing, made up, moved or changed.
+//! has passed, or its transaction was aborted. Nothing else is missing, made up, moved or changed. A reader of committed
+//! records is given all of those that are there, and none that was aborted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use klamm_protocol::record::control::end_transaction;
@@ -244,6 +245,7 @@ impl Model {
     fn check(&mut self, from: i64, context: &str) {
         self.bench.forget_tail();
         let found = self.read(from, context);
+        self.check_committed(from, &found, context);
         let compacted_to = self.bench.log.compacted_to();
         let mut newest: BTreeMap<u8, i64> = BTreeMap::new();
         for (offset, record) in &self.appended {
@@ -266,10 +268,29 @@ impl Model {
         }
     }
 
+    fn check_committed(&self, from: i64, found: &BTreeSet<i64>, context: &str) {
+        let bound = self.bench.log.last_stable_offset(self.bench.log.written_end());
+        let mut given = BTreeSet::new();
+        for batch in self.bench.read_committed(from, bound) {
+            let records = batch.records(1 << 20).unwrap().map(Result::unwrap);
+            given.extend(records.map(|record| batch.header().base_offset + i64::from(record.offset_delta)));
+        }
+        for offset in found.range(..bound) {
+            let committed = self.appended[offset].committed;
+            let is_given = given.contains(offset);
+            assert_eq!(
+                Some(is_given),
+                committed,
+                "{context}, from {from}: offset {offset}, {:?}",
+                self.appended[offset]
+            );
+        }
+    }
+
     /// The offsets of all records from `from` on; each is what was appended there.
-    fn read(&self, from: i64, context: &str) -> std::collections::BTreeSet<i64> {
+    fn read(&self, from: i64, context: &str) -> BTreeSet<i64> {
         let batches = self.bench.read_all(from, i64::MAX, 900).unwrap();
-        let mut found = std::collections::BTreeSet::new();
+        let mut found = BTreeSet::new();
         for batch in batches.iter().filter(|batch| !batch.header().is_control()) {
             for record in batch.records(1 << 20).unwrap() {
                 let record = record.unwrap();

@@ -30,19 +30,17 @@ type Records = Vec<(i64, Vec<u8>, Option<Vec<u8>>)>;
 /// Every record of the log, from disk.
 fn records(bench: &mut Bench) -> Records {
     bench.forget_tail();
+    let start = bench.log.log_start_offset();
+    records_of(&bench.read_all(start, i64::MAX, 1000).unwrap())
+}
+
+fn records_of(batches: &[Batch]) -> Records {
     let mut records = Vec::new();
-    for batch in bench
-        .read_all(bench.log.log_start_offset(), i64::MAX, 1000)
-        .unwrap()
-    {
-        let base_offset = batch.header().base_offset;
-        if batch.header().is_control() {
-            continue;
-        }
+    for batch in batches.iter().filter(|batch| !batch.header().is_control()) {
         for record in batch.records(1 << 20).unwrap() {
             let record = record.unwrap();
             let key = record.key.unwrap().to_vec();
-            let offset = base_offset + i64::from(record.offset_delta);
+            let offset = batch.header().base_offset + i64::from(record.offset_delta);
             records.push((offset, key, record.value.map(|value| value.to_vec())));
         }
     }
@@ -205,6 +203,125 @@ fn aborted_records_go_and_producers_are_remembered() {
     }
 }
 
+/// Offsets of the markers and how many aborted transactions the log names.
+fn markers(bench: &mut Bench) -> (Vec<i64>, usize) {
+    bench.forget_tail();
+    let end = bench.log.log_end_offset();
+    let batches = bench.read_all(bench.log.log_start_offset(), end, 1000).unwrap();
+    let markers = batches.iter().filter(|batch| batch.header().is_control());
+    let offsets = markers.map(|batch| batch.header().base_offset).collect();
+    let named = bench.log.aborted_transactions(0, end).unwrap().run().unwrap();
+    (offsets, named.len())
+}
+
+/// Kafka: `CleanedTransactionMetadata`; KIP-534.
+#[test]
+fn a_marker_goes_when_nothing_is_left_of_its_transaction_and_its_horizon_has_passed() {
+    let config = LogConfig {
+        producer_expiration_ms: 2_000,
+        ..compacted()
+    };
+    let mut bench = Bench::open(machine(), &config, |_| {});
+    let mut random = Random(11);
+    let write = |id, key: &[u8]| {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder
+            .producer(id, 0, 0)
+            .transactional()
+            .append(1000, Some(key), Some(b"v"));
+        builder.finish()
+    };
+    for (id, key, commit) in [(1, b"key 1", true), (2, b"other", true), (3, b"key 1", false)] {
+        bench.append(vec![write(id, key)]);
+        bench.append(vec![end_transaction(1000, id, 0, commit, 0)]);
+    }
+    // No records lie before this one.
+    bench.append(vec![end_transaction(1000, 4, 7, false, 0)]);
+    let mut round = |bench: &mut Bench, now_ms| {
+        fill(bench, &mut random, 80);
+        let end = bench.log.log_end_offset();
+        bench.log.on_high_watermark(end);
+        assert!(compact(bench, now_ms, MEMORY));
+        markers(bench)
+    };
+    // All of them may send what they sent again; of the last one its marker is all that is known.
+    assert_eq!(round(&mut bench, 2_900), (vec![1, 3, 5, 6], 1));
+    bench.log.retain(3_001, 0, &mut bench.jobs);
+    assert_eq!(bench.log.producer_count(), 0);
+    // Their batches go, which this compaction still finds; and for the last marker time begins to run.
+    assert_eq!(round(&mut bench, 3_001), (vec![1, 3, 5, 6], 1));
+    // Nothing is left that the aborted transaction's name would be good for.
+    assert_eq!(round(&mut bench, 4_000), (vec![1, 3, 5, 6], 0));
+    assert_eq!(round(&mut bench, 4_001), (vec![1, 3, 5], 0));
+    assert_eq!(round(&mut bench, 4_999), (vec![1, 3, 5], 0));
+    // What is committed, and still there, stays with its marker.
+    assert_eq!(round(&mut bench, 5_000), (vec![3], 0));
+    let others: Vec<_> = records(&mut bench)
+        .into_iter()
+        .filter(|record| record.1 == b"other")
+        .collect();
+    assert_eq!(others.len(), 1);
+    // Who begins again under the id of the aborted one is heard.
+    bench.append(vec![write(3, b"again")]);
+    bench.append(vec![end_transaction(1000, 3, 0, true, 0)]);
+    bench.settle();
+    let end = bench.log.log_end_offset();
+    let given = bench.read_committed(0, end);
+    assert_eq!(
+        given.last().map(|batch| batch.header().base_offset),
+        Some(end - 2)
+    );
+}
+
+/// Kafka: `Cleaner.groupSegmentsBySize`.
+#[test]
+fn segments_that_fit_into_one_become_one() {
+    let mut random = Random(12);
+    let mut bench = Bench::open(machine(), &compacted(), |_| {});
+    let mut appended = Records::new();
+    for round in 0..12 {
+        appended.extend(fill(&mut bench, &mut random, 40));
+        assert!(compact(&mut bench, 5000, MEMORY), "round {round}");
+        let found = records(&mut bench);
+        check(&found, &appended, true, &format!("round {round}"));
+        // What 12 keys take, what this round added and has shrunk meanwhile, and the active segment.
+        assert!(
+            bench.log.segment_count() <= 8,
+            "round {round}: {:?}",
+            bench.files()
+        );
+    }
+    let files = bench.files();
+    assert!(!files.iter().any(|name| name.ends_with(".deleted")), "{files:?}");
+    let found = records(&mut bench);
+    let reopen = |fs| Bench::open(fs, &compacted(), |options| options.recovery_point = i64::MAX);
+    let mut killed = reopen(bench.fs.kill());
+    assert_eq!(records(&mut killed), found);
+    let mut cut = reopen(killed.fs.power_cut(3));
+    assert_eq!(records(&mut cut), found);
+}
+
+/// A segment that retention would take may be on its way into the file of the one before.
+#[test]
+fn retention_waits_while_compacted_segments_are_put_in_place() {
+    let mut bench = Bench::open(machine(), &compacted(), |_| {});
+    fill(&mut bench, &mut Random(13), 80);
+    let end = bench.log.log_end_offset();
+    let made = bench.log.compact(5000, end, MEMORY).unwrap().run().unwrap();
+    bench.log.on_compacted(made, &mut bench.jobs);
+    let swap = std::mem::take(&mut bench.jobs);
+    let second = bench.log.segment_times().nth(1).unwrap().0;
+    assert_eq!(bench.log.delete_records_before(second, &mut bench.jobs), second);
+    assert!(bench.jobs.is_empty(), "no segment goes");
+    bench.jobs = swap;
+    bench.settle();
+    bench.log.retain(5000, end, &mut bench.jobs);
+    bench.settle();
+    let found = records(&mut bench);
+    assert!(found.iter().all(|record| record.0 >= second));
+    assert!(found.len() > 3, "{found:?}");
+}
+
 /// The log after a crash that leaves nothing of producers but the batches themselves.
 fn without_snapshots(bench: &Bench) -> Bench {
     let fs = bench.fs.kill();
@@ -245,20 +362,47 @@ fn every_batch_that_may_be_sent_again_is_known_after_compaction() {
 }
 
 #[test]
-fn a_crash_at_any_call_of_a_compaction_loses_no_newest_record() {
+fn a_crash_at_any_call_of_a_compaction_loses_no_newest_record_and_shows_no_aborted_one() {
+    // Every producer writes and aborts, then writes and commits; all of it is compacted, and again when it may go.
+    let config = LogConfig {
+        producer_expiration_ms: 1,
+        ..compacted()
+    };
     let run = |call: Option<(u64, Fault)>| {
         let mut random = Random(7);
-        let mut bench = Bench::open(machine(), &compacted(), |_| {});
-        let appended = fill(&mut bench, &mut random, 60);
+        let mut bench = Bench::open(machine(), &config, |_| {});
+        let mut appended = Records::new();
+        for round in 0..3 {
+            for (id, commit) in [(1, false), (2, true), (1, true)] {
+                let mut builder = BatchBuilder::new(Compression::None);
+                let value = format!("{id} {commit} {round}").into_bytes();
+                builder.producer(id, round, 0).transactional();
+                builder.append(1000, Some(b"t"), Some(&value));
+                let at = bench.append(vec![builder.finish()]);
+                if commit {
+                    appended.push((at.first_offset, b"t".to_vec(), Some(value)));
+                }
+                bench.append(vec![end_transaction(1000, id, round, commit, 0)]);
+            }
+            appended.extend(fill(&mut bench, &mut random, 12));
+            let end = bench.log.log_end_offset();
+            bench.log.on_high_watermark(end);
+        }
         let before = bench.fs.calls();
         if let Some((call, fault)) = call {
             bench.fs.fail_call(before + call, fault);
         }
-        compact(&mut bench, 5000, MEMORY);
+        for now_ms in [5000, 5001, 6002] {
+            // The last one finds nothing left of the producers that expire before the second.
+            bench.log.retain(now_ms, 0, &mut bench.jobs);
+            compact(&mut bench, now_ms, MEMORY / 2);
+            bench.log.forget_compactions();
+        }
         (bench.fs.calls() - before, bench, appended)
     };
-    let (calls, ..) = run(None);
-    assert!(calls > 50);
+    let (calls, mut bench, _) = run(None);
+    assert!(calls > 150);
+    assert!(markers(&mut bench).0.len() < 10, "some go");
     for call in 0..calls {
         let faults = [Fault::Stop { torn: 70 }, Fault::NoSpace, Fault::Io];
         let fault = faults[usize::try_from(call).unwrap() % 3];
@@ -270,14 +414,20 @@ fn a_crash_at_any_call_of_a_compaction_loses_no_newest_record() {
             bench.fs.power_cut(call)
         };
         let end = appended.last().unwrap().0 + 1;
-        let mut reopened = Bench::open(fs, &compacted(), |options| options.recovery_point = end);
+        let mut reopened = Bench::open(fs, &config, |options| options.recovery_point = end);
         assert_eq!(reopened.log.log_end_offset(), end, "{context}");
-        check(&records(&mut reopened), &appended, true, &context);
+        let committed = reopened.read_committed(0, end);
+        check(&records_of(&committed), &appended, false, &context);
         let left = reopened.files();
         let half_done = |name: &String| name.ends_with(".cleaned") || name.ends_with(".swap");
         assert!(!left.iter().any(half_done), "{context}: {left:?}");
         let path = Path::new(DIR).join("partition.metadata");
         assert!(reopened.fs.open(&path, Mode::Read).is_ok(), "{context}");
+        // And a compaction goes on from there.
+        reopened.log.retain(9000, 0, &mut reopened.jobs);
+        compact(&mut reopened, 9000, MEMORY);
+        let committed = reopened.read_committed(0, end);
+        check(&records_of(&committed), &appended, false, &context);
     }
 }
 

@@ -47,7 +47,7 @@ impl Log {
             }
             Outcome::Truncated(truncated) => progress.lost_from = self.truncated(*truncated, jobs),
             Outcome::Deleted => {}
-            Outcome::Swapped(segments, all) => self.swapped(segments, all),
+            Outcome::Swapped(merged, all) => self.swapped(merged, all),
             Outcome::Removed => self.phase = Phase::Deleted,
             Outcome::Unbound => self.bound = None,
             Outcome::PutOff { work, error } => {

@@ -45,7 +45,7 @@ use crate::lane::{LaneJob, Work};
 use crate::producers::{ProducerCheck, ProducerError, ProducerState, Producers, Undo};
 use crate::recovery::{self, OpenError, Recovered};
 use crate::segment::Segment;
-use crate::sidecars::{SegmentFacts, Shape};
+use crate::sidecars::{Extent, SegmentFacts, Shape};
 use crate::sys::Fs;
 use crate::tail::{LogTail, Tail};
 
@@ -174,6 +174,8 @@ pub struct Log {
     /// The same, once what a compaction has made is in place.
     compacted_next: Option<i64>,
     compacting: bool,
+    /// What a compaction has made is being put in place: segments become one, and none of them may go alone.
+    swapping: bool,
     /// A compaction found damage.
     uncleanable: bool,
     phase: Phase,
@@ -324,6 +326,16 @@ impl SegmentState {
         }
     }
 
+    /// What is written of it.
+    fn extent(&self) -> Extent {
+        Extent {
+            segment: Arc::clone(&self.segment),
+            size: self.written,
+            modified_ms: self.modified_ms,
+            version: self.segment.version(),
+        }
+    }
+
     fn is_written(&self) -> bool {
         self.written == self.shape.size && self.appends_in_flight == 0
     }
@@ -386,6 +398,7 @@ impl Log {
             compacted_to: recovered.compacted_to,
             compacted_next: None,
             compacting: false,
+            swapping: false,
             uncleanable: false,
             phase: Phase::Open,
             was_settled: recovered.is_settled,

@@ -175,7 +175,7 @@ impl Log {
         self.check_readable()?;
         let bound = bound.min(self.written_end());
         let states = self.segments.values().filter(|state| state.written > 0);
-        let with_time = states.map(|state| (extent(state), state.shape.indexer.max_timestamp()));
+        let with_time = states.map(|state| (state.extent(), state.shape.indexer.max_timestamp()));
         let extents: Vec<(Extent, TimestampOffset)> = match what {
             Lookup::AtOrAfter(ms) => with_time.filter(|(_, max)| max.ms >= ms).collect(),
             // The first of the largest: later segments do not have it earlier.
@@ -223,16 +223,7 @@ impl Log {
             .segments
             .range(first..)
             .filter(|(_, state)| state.written > 0);
-        written.take(2).map(|(_, state)| extent(state)).collect()
-    }
-}
-
-fn extent(state: &super::SegmentState) -> Extent {
-    Extent {
-        segment: Arc::clone(&state.segment),
-        size: state.written,
-        modified_ms: state.modified_ms,
-        version: state.segment.version(),
+        written.take(2).map(|(_, state)| state.extent()).collect()
     }
 }
 
@@ -267,6 +258,10 @@ impl ReadJob {
             let read = self.read_segment(extent);
             if let Some(extents) = read.map_err(|trouble| trouble.at(extent, self.from))? {
                 return Ok(extents);
+            }
+            if !extent.segment.is_still(extent.version) {
+                // What lies where it ended is another file now.
+                return Err(ReadError::Gone);
             }
         }
         Ok(Extents {
@@ -482,7 +477,7 @@ impl Log {
             .segments
             .range(first..)
             .filter(|(_, state)| state.shape.txn_index_len > 0);
-        let extents = with_entries.map(|(_, state)| extent(state)).collect();
+        let extents = with_entries.map(|(_, state)| state.extent()).collect();
         Ok(AbortedJob {
             key: self.key,
             fs: Arc::clone(&self.fs),
@@ -519,6 +514,8 @@ impl AbortedJob {
             }
         }
         found.sort_unstable();
+        // A crash amid a compaction may have left an entry in two files.
+        found.dedup();
         Ok(found)
     }
 }

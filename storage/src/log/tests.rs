@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use klamm_protocol::Uuid;
 use klamm_protocol::ids::TopicId;
+use klamm_protocol::record::control::ControlRecord;
 use klamm_protocol::record::{Batch, BatchBuilder, BatchError, Batches, Compression};
 
 use super::*;
@@ -12,6 +13,7 @@ use crate::lane::{self, LaneJob};
 use crate::producers::ProducerCheck;
 use crate::segment::{self, SNAPSHOT};
 use crate::sys::memory::MemoryFs;
+use crate::transactions::AbortedTransaction;
 
 pub(super) const DIR: &str = "/data/t-0";
 
@@ -109,6 +111,28 @@ impl Bench {
                 self.progress.push(self.log.on_done(done, &mut self.jobs));
             }
         }
+    }
+
+    /// What a consumer with `read_committed` is given from `from` on. It leaves out an aborted transaction from its
+    /// first offset up to its marker.
+    pub(super) fn read_committed(&self, from: i64, bound: i64) -> Vec<Batch> {
+        let aborted = self.log.aborted_transactions(from, bound).unwrap().run().unwrap();
+        let mut aborted = aborted.into_iter().peekable();
+        let mut left_out = std::collections::BTreeSet::new();
+        let mut batches = self.read_all(from, bound, 1000).unwrap();
+        batches.retain(|batch| {
+            let header = batch.header();
+            let begins = |ended: &AbortedTransaction| ended.first_offset <= header.last_offset();
+            while let Some(ended) = aborted.next_if(begins) {
+                left_out.insert(ended.producer_id);
+            }
+            if let Ok(ControlRecord::EndTransaction { commit: false, .. }) = ControlRecord::of(batch) {
+                left_out.remove(&header.producer_id);
+            }
+            let left_out = header.is_transactional() && left_out.contains(&header.producer_id);
+            !left_out && !header.is_control()
+        });
+        batches
     }
 
     /// All batches in `[from, bound)`, read as a consumer does.
