@@ -41,7 +41,7 @@ const PROGRESS_MS: u64 = 5_000;
 /// So soon after a sync the checkpoints are written, at the latest.
 const SYNCED_CHECKPOINT_MS: u64 = 5_000;
 
-/// Memory for the keys of a log that is compacted; one log is at a time.
+/// Most memory for the keys of a log that is compacted; one log is at a time.
 const COMPACTION_BYTES: usize = 64 << 20;
 
 /// When what is due.
@@ -50,6 +50,9 @@ pub(crate) struct Schedule {
     sweep_ms: u64,
     /// The partition behind which a sweep goes on; `None` at its beginning.
     swept: Option<LogKey>,
+    /// When retention is due with the next sweep that begins; until then a sweep is for compaction.
+    retain_ms: u64,
+    retaining: bool,
     checkpoint_ms: u64,
     /// When to look after the log directories.
     disks_ms: u64,
@@ -82,6 +85,8 @@ impl Schedule {
             raft_ms: 0,
             sweep_ms: 0,
             swept: None,
+            retain_ms: 0,
+            retaining: false,
             checkpoint_ms: 0,
             disks_ms: 0,
             waking: Waking {
@@ -213,15 +218,34 @@ impl Node {
             self.schedule.waking.at_ms = u64::MAX;
             // Those that were opened have not been looked after yet.
             self.schedule.sweep_ms = now_ms;
+            self.schedule.retain_ms = now_ms;
         }
     }
 
-    /// One step of going round all partitions: retention, and producers that nobody has heard of for long.
+    /// One step of going round all partitions: retention, producers that nobody has heard of for long, compaction.
     fn sweep(&mut self) {
+        let config = &self.config.log;
+        let retain_every_ms = config.retention_check_interval_ms.max(1);
+        if self.schedule.swept.is_none() {
+            let now_ms = self.now.elapsed_ms;
+            self.schedule.retaining = self.schedule.retain_ms <= now_ms;
+            if self.schedule.retaining {
+                self.schedule.retain_ms = now_ms + retain_every_ms;
+            }
+        }
+        let compacts = config.cleaner_enable;
+        let memory_bytes = config.cleaner_dedupe_buffer_bytes.min(COMPACTION_BYTES);
         let keys = self.partitions.keys_after(self.schedule.swept, SWEEP_STEP);
         let done = keys.len() < SWEEP_STEP;
         let pause_ms = if done {
-            self.config.log.retention_check_interval_ms.max(1)
+            // Before either is due again there is nothing to see.
+            let left_ms = self.schedule.retain_ms.saturating_sub(self.now.elapsed_ms);
+            let backoff_ms = if compacts {
+                config.cleaner_backoff_ms
+            } else {
+                u64::MAX
+            };
+            left_ms.min(backoff_ms).max(1)
         } else {
             SWEEP_PAUSE_MS
         };
@@ -235,11 +259,16 @@ impl Node {
                 continue;
             };
             let jobs = self.out.lane(partition.lane);
-            partition.retain(self.now.unix_ms, jobs);
+            if self.schedule.retaining {
+                partition.retain(self.now.unix_ms, jobs);
+            }
+            if !compacts {
+                continue;
+            }
             self.schedule.passed_by |= self.schedule.compacting.is_some() && partition.config.cleanup_compact;
             if self.schedule.compacting.is_none()
                 && !short.contains(&partition.lane)
-                && let Some(job) = partition.compact(self.now.unix_ms, COMPACTION_BYTES)
+                && let Some(job) = partition.compact(self.now.unix_ms, memory_bytes)
             {
                 self.schedule.compacting = Some(key);
                 let lane = partition.lane;

@@ -80,6 +80,12 @@ pub struct NetworkConfig {
 pub struct LogConfig {
     /// How often retention looks.
     pub retention_check_interval_ms: u64,
+    /// Whether logs are compacted.
+    pub cleaner_enable: bool,
+    /// How often compaction looks.
+    pub cleaner_backoff_ms: u64,
+    /// Memory for the keys of a log that is compacted.
+    pub cleaner_dedupe_buffer_bytes: usize,
     /// How often recovery points are written down.
     pub recovery_checkpoint_interval_ms: u64,
     /// `klamm.reserve.bytes`.
@@ -211,6 +217,7 @@ impl BrokerConfig {
         };
         BrokerConfig {
             network: network(&values),
+            log: log(&values),
             auto_create_topics: self.auto_create_topics,
             producer_id_expiration_ms: values.span("producer.id.expiration.ms"),
             topic_defaults: TopicConfig::resolve(&values, &BTreeMap::new()),
@@ -293,6 +300,10 @@ fn network(values: &Values) -> NetworkConfig {
 fn log(values: &Values) -> LogConfig {
     LogConfig {
         retention_check_interval_ms: values.span("log.retention.check.interval.ms"),
+        cleaner_enable: values.boolean("log.cleaner.enable"),
+        cleaner_backoff_ms: values.span("log.cleaner.backoff.ms"),
+        cleaner_dedupe_buffer_bytes: usize::try_from(values.long("log.cleaner.dedupe.buffer.size"))
+            .unwrap_or(0),
         reserve_bytes: values.span("klamm.reserve.bytes"),
         recovery_checkpoint_interval_ms: values.span("log.flush.offset.checkpoint.interval.ms"),
     }

@@ -710,8 +710,8 @@ fn of_a_compacted_topic_the_newest_record_of_a_key_stays() {
         let answer = partitions_of(harness.ask(9, &produce(-1, &[(0, records)])));
         assert_eq!(answer[0].error_code, ErrorCode::NONE);
     }
-    // Retention is looked after every five minutes, and compaction with it.
-    harness.pass_ms(300_000);
+    // `log.cleaner.backoff.ms`
+    harness.pass_ms(15_000);
     let mut harness = harness.restart();
     let (mut offset, mut found) = (0, Vec::new());
     while offset < 40 {

@@ -161,9 +161,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .cluster_wide()
         .inert(reason::OWN_LEVELS)
         .doc("Level of zstd, where batches are compressed here."),
-    boolean("log.cleaner.enable", "true")
-        .inert(reason::OWN_COMPACTION)
-        .doc("Whether compacted topics are compacted."),
+    boolean("log.cleaner.enable", "true").doc("Whether compacted topics are compacted."),
     int("log.cleaner.threads", "1")
         .at_least(0)
         .cluster_wide()
@@ -175,8 +173,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .doc("Most bytes a second that compaction reads and writes."),
     long("log.cleaner.dedupe.buffer.size", "134217728")
         .cluster_wide()
-        .inert(reason::OWN_COMPACTION)
-        .doc("Memory for the keys that compaction has seen, in bytes."),
+        .doc("Memory for the keys that compaction has seen, in bytes; never more than 67108864."),
     int("log.cleaner.io.buffer.size", "524288")
         .at_least(0)
         .cluster_wide()
@@ -189,7 +186,6 @@ pub(super) const SETTINGS: &[Setting] = &[
     long("log.cleaner.backoff.ms", "15000")
         .at_least(0)
         .cluster_wide()
-        .inert(reason::OWN_COMPACTION)
         .doc("Pause when there is nothing to compact, in milliseconds."),
     double("log.cleaner.min.cleanable.ratio", "0.5")
         .fraction(0.0, 1.0)
