@@ -236,10 +236,9 @@ def test_a_directory_that_is_removed_takes_its_partitions_and_nothing_else(two_d
     assert len(here) == 2, "partitions are spread over the directories"
     shutil.rmtree(second)
     eventually(lambda: lines(broker, "the log directory failed"), "the broker tells of it")
-    for partition in range(4):
-        errors = deliver(broker.bootstrap, topic, partition)
-        gone = [KafkaError.KAFKA_STORAGE_ERROR, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._UNKNOWN_PARTITION]
-        assert errors[0] in gone if partition in here else errors == [None], (partition, errors)
+    gone = [KafkaError.KAFKA_STORAGE_ERROR, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._UNKNOWN_PARTITION]
+    for partition, error in deliver(broker.bootstrap, topic, range(4)).items():
+        assert error in gone if partition in here else error is None, (partition, error)
     there = sorted(set(range(4)) - here)
     assert len(client.read(topic, {partition: 0 for partition in there}, 22)) == 22
     new = create(client, fresh("new"), 2)
@@ -252,12 +251,14 @@ def test_a_directory_that_is_removed_takes_its_partitions_and_nothing_else(two_d
     assert len(lines(broker, "which holds the metadata log, failed")) == 1
 
 
-def deliver(bootstrap, topic, partition):
-    """Produces one record; gives what became of it."""
-    codes = []
+def deliver(bootstrap, topic, partitions):
+    """Produces one record to each partition; gives what became of them, None for what was acknowledged."""
+    codes = {}
     options = {"acks": "all", "retries": 0, "message.timeout.ms": 5_000, "log_level": 2}
     producer = Producer({"bootstrap.servers": bootstrap, **options})
-    report = lambda error, _message: codes.append(error.code() if error else None)  # noqa: E731
-    producer.produce(topic, b"x", partition=partition, on_delivery=report)
+    report = lambda error, message: codes.update({message.partition(): error.code() if error else None})  # noqa: E731
+    for partition in partitions:
+        producer.produce(topic, b"x", partition=partition, on_delivery=report)
     producer.flush(30)
-    return [KafkaError.LEADER_NOT_AVAILABLE if code == KafkaError._MSG_TIMED_OUT else code for code in codes]
+    unsent = {KafkaError._MSG_TIMED_OUT: KafkaError.LEADER_NOT_AVAILABLE}
+    return {partition: unsent.get(code, code) for partition, code in codes.items()}
