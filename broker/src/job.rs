@@ -109,6 +109,7 @@ pub struct FindAborted {
 pub struct FoundAborted {
     pub(crate) id: u64,
     pub(crate) results: Vec<Result<Vec<AbortedTransaction>, ReadFailure>>,
+    pub(crate) troubles: Vec<(LogKey, Trouble)>,
 }
 
 /// See [`Job::LookUp`].
@@ -379,15 +380,16 @@ impl Job {
                 })
             }
             Job::FindAborted(job) => {
+                let mut troubles = Vec::new();
                 let results = job.jobs.into_iter().map(|job| {
-                    job.run().map_err(|error| match error {
-                        ReadError::Gone => ReadFailure::Gone,
-                        _ => ReadFailure::Disk,
-                    })
+                    let key = job.key();
+                    job.run()
+                        .map_err(|error| ReadFailure::of(&error, key, &mut troubles))
                 });
                 JobDone::FoundAborted(FoundAborted {
                     id: job.id,
                     results: results.collect(),
+                    troubles,
                 })
             }
             Job::LookUp(job) => {

@@ -188,6 +188,7 @@ impl Node {
                 }
             }
             Event::Job(JobDone::FoundAborted(done)) => {
+                self.on_read_troubles(done.troubles);
                 if let Some(then) = self.aborted.remove(&done.id) {
                     then(self, done.results);
                 }

@@ -22,6 +22,7 @@ use klamm_protocol::record::{BatchBuilder, Batches, Compression, INFLATE_LIMIT_B
 use klamm_protocol::{ErrorCode, Records};
 
 use klamm_storage::LogKey;
+use klamm_storage::sys::memory::Fault;
 
 use super::log::{fetch, partitions_of, produce};
 use super::{Harness, answered};
@@ -312,6 +313,49 @@ fn a_committed_transaction_is_read_whole_and_an_aborted_one_not_at_all() {
     let mut harness = harness.restart();
     assert_eq!(read(&mut harness, 0, true), ["a", "c"]);
     assert_eq!(last_stable_offset(&mut harness, 0), 6);
+}
+
+#[test]
+fn a_disk_that_fails_a_reader_of_committed_records_takes_its_directory() {
+    let prepared = || {
+        let mut harness = broker();
+        let producer = init(&mut harness);
+        for (sequence, commit) in [(0, false), (1, true)] {
+            add(&mut harness, producer, &[1]);
+            let appended = append(&mut harness, OLD, producer, (1, sequence), &commit.to_string());
+            assert_eq!(appended, ErrorCode::NONE);
+            end(&mut harness, OLD, producer, commit);
+        }
+        let mut harness = harness.restart();
+        harness.pass_ms(1_000);
+        harness
+    };
+    let mut request = fetch(0, 0, 1);
+    request.topics[0].partitions[0].partition = 1;
+    request.isolation_level = 1;
+    let calls = {
+        let mut harness = prepared();
+        let before = harness.disk.calls();
+        assert_eq!(read(&mut harness, 1, true), ["true"]);
+        harness.disk.calls() - before
+    };
+    let mut failed = 0;
+    for call in 0..calls {
+        let mut harness = prepared();
+        harness.disk.fail_call(harness.disk.calls() + call, Fault::Io);
+        let answer = answered!(Fetch, harness.ask(11, &request));
+        // An index that cannot be read is done without.
+        if answer.responses[0].partitions[0].error_code == ErrorCode::NONE {
+            assert_eq!(committed_values(&answer), ["true"], "call {call}");
+            continue;
+        }
+        failed += 1;
+        let records = [(1, super::batch(&["b"])), (0, super::batch(&["a"]))];
+        let answer = partitions_of(harness.ask(9, &produce(-1, &records)));
+        let codes: Vec<_> = answer.iter().map(|partition| partition.error_code).collect();
+        assert_eq!(codes, [ErrorCode::KAFKA_STORAGE_ERROR, ErrorCode::NONE], "call {call}");
+    }
+    assert!(failed * 2 > calls, "{failed} of {calls}");
 }
 
 #[test]
