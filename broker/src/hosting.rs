@@ -293,7 +293,7 @@ fn load_from<C: Hosted>(node: &mut Node, key: LogKey, load: LoadId, from: i64, e
                     }
                 }),
             );
-            node.push_job(Job::read(id, lane, vec![job]));
+            node.push_job(Job::read(id, lane, vec![job.copied()]));
         }
         Err(code) => cannot_load::<C>(node, key, load, code.name()),
     }

@@ -175,7 +175,8 @@ fn read(node: &mut Node, call: FetchCall) {
                             budget = budget.saturating_sub(limit);
                             lane = partition.lane;
                             places.push(outcomes.len());
-                            jobs.push(job);
+                            let converted = call.caller.version < BATCHES_SINCE;
+                            jobs.push(if converted { job.copied() } else { job });
                         }
                     }
                 }

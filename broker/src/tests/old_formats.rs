@@ -1,11 +1,14 @@
 //! What clients from before record batches send and are given.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use klamm_protocol::messages::describe_cluster::DescribeClusterRequest;
 use klamm_protocol::record::legacy::{self, DownConversion, Magic, down_convert};
 use klamm_protocol::record::{BatchBuilder, Compression, control};
 use klamm_protocol::{ErrorCode, Records};
 use klamm_storage::LogKey;
+use klamm_storage::sys::Mode;
 
 use super::log::{append, fetch, fetched, partitions_of, produce, values};
 use super::{CLIENT, Harness, batch};
@@ -121,6 +124,33 @@ fn zstd_stops_an_old_consumer_where_it_begins() {
     let refused = fetched(harness.ask(3, &fetch(1, 0, 1)));
     let partition = &refused.responses[0].partitions[0];
     assert_eq!(partition.error_code, ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+}
+
+/// What is lent from a file and then not given by the disk ends the process that looks into it.
+#[test]
+fn what_is_converted_is_copied_from_the_disk_and_not_lent() {
+    let mut harness = Harness::new(&[]);
+    harness.create_topic("t", 1, &[]);
+    append(&mut harness, &["a"]);
+    let mut harness = harness.restart();
+    harness.pass_ms(1_000);
+    let (id, inbound) = harness.inbound(CLIENT, "old", 3, &fetch(0, 0, 1));
+    let mut event = Event::Request(id, inbound);
+    let conversion = loop {
+        let mut effects = Vec::new();
+        harness.node.handle(harness.now, event, &mut effects);
+        match effects.pop() {
+            Some(Effect::Job(job)) if job.kind() == JobKind::Compute => break job,
+            Some(Effect::Job(job)) => event = Event::Job(job.run(&harness.fs)),
+            _ => panic!("a read, and then a conversion"),
+        }
+    };
+    let log = Path::new("/a/t-0/00000000000000000000.log");
+    let file = harness.fs.open(log, Mode::Write).expect("it is there");
+    file.set_len(0).expect("nobody holds its bytes");
+    harness.event(Event::Job(conversion.run(&harness.fs)));
+    let messages = legacy::read(harness.first_records(id.sequence), 1 << 20).expect("a message set");
+    assert_eq!(messages[0].value.as_deref(), Some(&b"a"[..]));
 }
 
 /// Memory: a set is inflated as a stream up to `max.decompressed.message.bytes`, and what it becomes is kept only if

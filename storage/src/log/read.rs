@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use klamm_protocol::Records;
 use klamm_protocol::record::{Batch, INFLATE_LIMIT_BYTES};
 use thiserror::Error;
@@ -14,7 +15,7 @@ use crate::bug::Bug;
 use crate::index::{OffsetIndex, TimeIndex, TimestampOffset};
 use crate::scan::{ScanError, Scanner};
 use crate::sidecars::{Extent, READ_HEADS, is_time_of, start_position};
-use crate::sys::{File, Fs, Mode};
+use crate::sys::{File, Fs, Mode, read_exact_at};
 use crate::tail::TailRead;
 use crate::transactions::{self, AbortedTransaction};
 
@@ -164,6 +165,7 @@ impl Log {
             bound,
             max_bytes,
             at_least_one,
+            copies: false,
         }))
     }
 
@@ -236,9 +238,18 @@ pub struct ReadJob {
     bound: i64,
     max_bytes: usize,
     at_least_one: bool,
+    copies: bool,
 }
 
 impl ReadJob {
+    /// The same, giving bytes of its own and none that are lent from the file: for who looks into them. A page that
+    /// the kernel dropped and that the disk then does not give again ends a process that touches it, but not one that
+    /// hands it to a socket.
+    #[must_use]
+    pub fn copied(self) -> ReadJob {
+        ReadJob { copies: true, ..self }
+    }
+
     /// Which log it reads.
     pub fn key(&self) -> LogKey {
         self.key
@@ -313,7 +324,13 @@ impl ReadJob {
             (end, next_offset) = (behind, header.last_offset() + 1);
         }
         let len = usize::try_from(end - position).expect("what was asked for fits into memory");
-        let bytes = log.map(position, len)?;
+        let bytes = if self.copies {
+            let mut bytes = BytesMut::zeroed(len);
+            read_exact_at(log, position, &mut bytes)?;
+            bytes.freeze()
+        } else {
+            log.map(position, len)?
+        };
         Ok(Some(Extents {
             records: Records::from(bytes),
             next_offset,
