@@ -294,7 +294,12 @@ impl File for RealFile {
                 // looks under the same lock), so a slice handed out stays as it was. No page beyond the end of the file
                 // is touched: `end` was compared with the length under the lock. No other process writes our
                 // files: the log directory is locked.
-                let map = unsafe { memmap2::MmapOptions::new().len(size).map(&self.fd)? };
+                let map = unsafe { memmap2::MmapOptions::new().len(size).map(&self.fd) };
+                let Ok(map) = map else {
+                    // As many mappings as a process may have, perhaps. That is not the disk's fault: a copy will tell.
+                    drop(mappings);
+                    return self.copy(position, len);
+                };
                 let mapping = Arc::new(Mapping {
                     map,
                     lent_end: AtomicU64::new(0),
@@ -314,20 +319,16 @@ impl File for RealFile {
         };
         // Fault the pages in here, where waiting is allowed, and as a system call: a bad disk is then an error
         // and not SIGBUS. A kernel before 5.14 does not know the advice; then the pages are read ahead.
-        match lent
-            .mapping
-            .map
-            .advise_range(memmap2::Advice::PopulateRead, start, len)
-        {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::InvalidInput => {
-                lent.mapping
-                    .map
-                    .advise_range(memmap2::Advice::WillNeed, start, len)?;
-            }
-            Err(error) => return Err(error),
+        let advise = |advice| lent.mapping.map.advise_range(advice, start, len);
+        let populated = match advise(memmap2::Advice::PopulateRead) {
+            Err(error) if error.kind() == ErrorKind::InvalidInput => advise(memmap2::Advice::WillNeed),
+            result => result,
+        };
+        match populated {
+            Ok(()) => Ok(Bytes::from_owner(lent)),
+            // For want of memory, or the disk does not give it: a copy will tell.
+            Err(_) => self.copy(position, len),
         }
-        Ok(Bytes::from_owner(lent))
     }
 }
 
@@ -379,6 +380,19 @@ mod tests {
         file.set_len(MAP_STEP).unwrap();
         assert_eq!(file.set_len(50).unwrap_err().kind(), ErrorKind::ResourceBusy);
         assert!(lent.iter().all(|byte| *byte == 5));
+    }
+
+    #[test]
+    fn what_cannot_be_mapped_is_copied() {
+        let memory = rustix::fs::memfd_create("f", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        let file = RealFile {
+            fd: memory,
+            mappings: Mutex::default(),
+        };
+        // More than a process has addresses for.
+        let position = 1 << 47;
+        file.write_at(position, &[Bytes::from(vec![5; 100_000])]).unwrap();
+        assert_eq!(file.map(position + 7, 90_000).unwrap(), vec![5; 90_000]);
     }
 
     #[test]
