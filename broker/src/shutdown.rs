@@ -45,13 +45,18 @@ impl Node {
         self.go_on_stopping();
     }
 
+    /// Whether the next start may believe all logs of a directory. Those that were not opened are as they were at
+    /// this start. Of those that could not be, or that were given up, nobody has closed the files.
     fn is_recovered(&self, lane: LaneId) -> bool {
         let disk = self.disks.iter().find(|disk| disk.lane == lane);
         let was_clean =
             disk.is_some_and(|disk| disk.dir.as_ref().is_some_and(|dir| dir.clean_epoch().is_some()));
-        let waits =
-            |slot: &Slot| matches!(slot, Slot::Idle(idle) if idle.lane == lane && idle.points.is_some());
-        was_clean || !self.partitions.iter().any(|(_, slot)| waits(slot))
+        let waits = |slot: &Slot| match slot {
+            Slot::Idle(idle) => idle.lane == lane && idle.points.is_some() && !was_clean,
+            Slot::Failed(failed) => *failed == lane,
+            Slot::Opening(_) | Slot::Online(_) => false,
+        };
+        !self.partitions.iter().any(|(_, slot)| waits(slot))
     }
 
     /// Closes a log; [`Node::on_maybe_closed`] hears when it is.

@@ -13,6 +13,7 @@ use klamm_storage::sys::memory::Fault;
 
 use super::log::{delete_topic, fetch, fetched, partitions_of, produce, values};
 use super::{Harness, answered, batch};
+use crate::Event;
 
 const NONE: ErrorCode = ErrorCode::NONE;
 const STORAGE: ErrorCode = ErrorCode::KAFKA_STORAGE_ERROR;
@@ -284,14 +285,24 @@ fn with_durable_records() -> Harness {
 
 const LOG: &str = "/b/t-1/00000000000000000000.log";
 
+/// Flips a bit in the records of one of five equal batches, and takes the index away: without one, recovery looks at
+/// all of them. Gives the bit.
+fn damage(harness: &Harness, batch: usize) -> usize {
+    let bit = (harness.file_len(LOG) as usize / 5 * batch + 65) * 8;
+    harness.disk.flip_bit(Path::new(LOG), bit).unwrap();
+    harness.remove("/b/t-1/00000000000000000000.index");
+    bit
+}
+
+fn claims_clean_shutdown(harness: &Harness, dir: &str) -> bool {
+    harness.names(dir).iter().any(|name| name == ".kafka_cleanshutdown")
+}
+
 #[test]
 fn a_damaged_batch_takes_its_partition_out_of_service_and_is_never_cut_off() {
     let mut harness = with_durable_records();
     let length = harness.file_len(LOG);
-    // In the records of the third batch of five equal ones. Without an index, recovery looks at all of them.
-    let bit = (length as usize / 5 * 2 + 65) * 8;
-    harness.disk.flip_bit(Path::new(LOG), bit).unwrap();
-    harness.remove("/b/t-1/00000000000000000000.index");
+    let bit = damage(&harness, 2);
     for _ in 0..3 {
         harness = harness.restart();
         assert_eq!(read(&mut harness, 1), Err(STORAGE));
@@ -303,6 +314,47 @@ fn a_damaged_batch_takes_its_partition_out_of_service_and_is_never_cut_off() {
     harness.disk.flip_bit(Path::new(LOG), bit).unwrap();
     let mut harness = harness.restart();
     assert_eq!(read(&mut harness, 1).unwrap().len(), 5, "the damage was mended");
+}
+
+#[test]
+fn where_a_log_could_not_be_recovered_no_clean_shutdown_is_claimed() {
+    let harness = with_durable_records();
+    damage(&harness, 2);
+    let mut harness = harness.restart();
+    assert_eq!(read(&mut harness, 1), Err(STORAGE));
+    harness.event(Event::Shutdown);
+    assert!(harness.stopped);
+    assert!(claims_clean_shutdown(&harness, "/a") && !claims_clean_shutdown(&harness, "/b"));
+}
+
+#[test]
+fn a_torn_tail_that_no_recovery_had_room_to_look_at_is_not_served_after_a_clean_shutdown() {
+    let crashed = || {
+        let mut harness = harness();
+        for _ in 0..5 {
+            assert_eq!(append(&mut harness, 1, "b"), NONE);
+        }
+        damage(&harness, 4);
+        harness.restart_slowly()
+    };
+    let calls = {
+        let mut harness = crashed();
+        let before = harness.disk.calls();
+        harness.begin();
+        harness.disk.calls() - before
+    };
+    let mut postponed = 0;
+    for call in 0..calls {
+        let mut harness = crashed();
+        let disk = harness.disk.clone();
+        disk.fail_call(disk.calls() + call, Fault::NoSpace);
+        harness.begin();
+        postponed += usize::from(read(&mut harness, 1) == Err(STORAGE));
+        harness.event(Event::Shutdown);
+        let mut harness = harness.restart();
+        assert_eq!(read(&mut harness, 1).unwrap().len(), 4, "call {call}");
+    }
+    assert!(postponed > 10, "{postponed}");
 }
 
 #[test]
