@@ -513,6 +513,13 @@ impl PartitionMetadata {
         }))
     }
 
+    /// Whether this is a topic's id with one character changed: that is no other topic, but a bit that has flipped.
+    pub(crate) fn is_damaged(&self, wanted: TopicId) -> bool {
+        let (found, wanted) = (self.topic_id.to_string(), wanted.to_string());
+        let pairs = found.bytes().zip(wanted.bytes());
+        found.len() == wanted.len() && pairs.filter(|(ours, theirs)| ours != theirs).count() == 1
+    }
+
     pub(crate) fn write(&self, fs: &dyn Fs, directory: &Path) -> io::Result<()> {
         let text = format!("version: 0\ntopic_id: {}", self.topic_id);
         sys::replace(fs, &directory.join(PARTITION_FILE), Bytes::from(text))

@@ -263,14 +263,21 @@ impl Recovery<'_> {
 
     fn check_topic(&self) -> Result<(), Failure> {
         let wanted = self.options.key.topic_id;
+        let damaged = |reason| Failure::Corrupt {
+            file: self.path.join(PARTITION_FILE),
+            offset: 0,
+            reason,
+        };
         match PartitionMetadata::read(self.fs, self.path)? {
             Some(Ok(metadata)) if metadata.topic_id == wanted => Ok(()),
+            Some(Ok(metadata)) if metadata.is_damaged(wanted) => {
+                let found = metadata.topic_id;
+                Err(damaged(format!(
+                    "topic id {found} is {wanted} with one character changed"
+                )))
+            }
             Some(Ok(metadata)) => Err(Failure::OtherTopic(metadata.topic_id)),
-            Some(Err(reason)) => Err(Failure::Corrupt {
-                file: self.path.join(PARTITION_FILE),
-                offset: 0,
-                reason,
-            }),
+            Some(Err(reason)) => Err(damaged(reason)),
             // A crash while the log was created.
             None => {
                 // The bound's name comes before any segment's, so it is missing only where they are.

@@ -295,7 +295,10 @@ fn damage(harness: &Harness, batch: usize) -> usize {
 }
 
 fn claims_clean_shutdown(harness: &Harness, dir: &str) -> bool {
-    harness.names(dir).iter().any(|name| name == ".kafka_cleanshutdown")
+    harness
+        .names(dir)
+        .iter()
+        .any(|name| name == ".kafka_cleanshutdown")
 }
 
 #[test]
@@ -355,6 +358,28 @@ fn a_torn_tail_that_no_recovery_had_room_to_look_at_is_not_served_after_a_clean_
         assert_eq!(read(&mut harness, 1).unwrap().len(), 4, "call {call}");
     }
     assert!(postponed > 10, "{postponed}");
+}
+
+#[test]
+fn a_flipped_bit_in_a_logs_topic_id_takes_its_partition_out_of_service() {
+    let mut harness = with_durable_records();
+    let file = "/b/t-1/partition.metadata";
+    let mut refused = 0;
+    for bit in 0..harness.file_len(file) as usize * 8 {
+        harness.disk.flip_bit(Path::new(file), bit).unwrap();
+        harness = harness.restart();
+        match read(&mut harness, 1) {
+            Ok(found) => assert_eq!(found.len(), 5, "bit {bit}"),
+            Err(code) => {
+                assert_eq!(code, STORAGE, "bit {bit}");
+                refused += 1;
+            }
+        }
+        harness.disk.flip_bit(Path::new(file), bit).unwrap();
+    }
+    assert!(refused > 300, "{refused}");
+    let mut harness = harness.restart();
+    assert_eq!(read(&mut harness, 1).unwrap().len(), 5, "the damage was mended");
 }
 
 #[test]

@@ -353,7 +353,11 @@ fn a_disk_that_fails_a_reader_of_committed_records_takes_its_directory() {
         let records = [(1, super::batch(&["b"])), (0, super::batch(&["a"]))];
         let answer = partitions_of(harness.ask(9, &produce(-1, &records)));
         let codes: Vec<_> = answer.iter().map(|partition| partition.error_code).collect();
-        assert_eq!(codes, [ErrorCode::KAFKA_STORAGE_ERROR, ErrorCode::NONE], "call {call}");
+        assert_eq!(
+            codes,
+            [ErrorCode::KAFKA_STORAGE_ERROR, ErrorCode::NONE],
+            "call {call}"
+        );
     }
     assert!(failed * 2 > calls, "{failed} of {calls}");
 }
