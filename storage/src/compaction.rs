@@ -22,12 +22,15 @@ use bytes::Bytes;
 use klamm_protocol::record::{Batch, BatchBuilder, BatchHeader, INFLATE_LIMIT_BYTES, Record};
 
 use crate::bug::Bug;
+use crate::files::Directory;
 use crate::index::Indexer;
 use crate::producers::EndedTransaction;
 use crate::scan::{ScanError, Scanner};
-use crate::segment::{self, CLEANED, INDEX, LOG, SNAPSHOT, Segment, TIME_INDEX, TXN_INDEX, absent_is_fine};
+use crate::segment::{
+    self, CLEANED, INDEX, LOG, SNAPSHOT, SWAP, Segment, TIME_INDEX, TXN_INDEX, absent_is_fine,
+};
 use crate::sidecars::{Extent, READ_HEADS, Shape};
-use crate::sys::{File, Fs, Mode};
+use crate::sys::{File, Fs, Mode, is_no_room};
 use crate::transactions;
 
 /// What a key costs in memory beside its bytes.
@@ -70,6 +73,8 @@ pub struct Compacted {
 pub(crate) struct Merged {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) shape: Shape,
+    /// The new files count.
+    begun: bool,
 }
 
 /// The newest offset of each key, as far as keys fit into memory.
@@ -128,6 +133,7 @@ impl CompactJob {
                 merged.push(Merged {
                     segments: segments.collect(),
                     shape,
+                    begun: false,
                 });
             }
         }
@@ -208,7 +214,9 @@ impl Pass<'_> {
             self.copy(extent, &mut output)
                 .map_err(|error| in_file(error, extent))?;
         }
-        output.finish(&**fs, &first.segment).map(Some)
+        let named = |extent: &Extent| extent.segment.base_offset == first.segment.base_offset;
+        let had_txn_index = self.job.aborted_in.iter().any(named);
+        output.finish(&**fs, &first.segment, had_txn_index).map(Some)
     }
 
     fn changes(&mut self, extent: &Extent) -> io::Result<bool> {
@@ -451,8 +459,9 @@ impl Output {
         Ok(())
     }
 
-    /// Everything is durable when this returns.
-    fn finish(mut self, fs: &dyn Fs, segment: &Segment) -> io::Result<Shape> {
+    /// Everything is durable when this returns. A segment that had an index of aborted transactions gets an empty one
+    /// instead of none.
+    fn finish(mut self, fs: &dyn Fs, segment: &Segment, had_txn_index: bool) -> io::Result<Shape> {
         self.write()?;
         self.file.sync_data()?;
         let indexer: &mut Indexer = &mut self.shape.indexer;
@@ -460,17 +469,17 @@ impl Output {
         self.shape.index_len = self.index.len() as u64;
         self.shape.time_index_len = self.time_index.len() as u64;
         self.shape.txn_index_len = self.txn_index.len() as u64;
-        for (suffix, content) in [
-            (INDEX, self.index),
-            (TIME_INDEX, self.time_index),
-            (TXN_INDEX, self.txn_index),
-        ] {
-            if suffix == TXN_INDEX && content.is_empty() {
-                continue;
-            }
+        let has_txn_index = had_txn_index || !self.txn_index.is_empty();
+        let txn_index = has_txn_index.then_some((TXN_INDEX, self.txn_index));
+        let indexes = [(INDEX, self.index), (TIME_INDEX, self.time_index)];
+        for (suffix, content) in indexes.into_iter().chain(txn_index) {
             let file = fs.open(&cleaned(segment, suffix), Mode::Truncate)?;
             file.write_at(0, &[content.into()])?;
             file.sync_data()?;
+        }
+        // Once the new log counts, the start of a log has to find the other index.
+        if has_txn_index {
+            fs.sync_dir(&segment.directory.path())?;
         }
         Ok(self.shape)
     }
@@ -483,67 +492,74 @@ fn cleaned(segment: &Segment, suffix: &str) -> PathBuf {
 
 /// Puts the new files of segments in place of the old ones.
 pub(crate) struct SwapJob {
+    pub(crate) directory: Arc<Directory>,
     pub(crate) merged: Vec<Merged>,
     /// New files were made for these, and some of the segments are no longer there that were read for them.
     pub(crate) useless: Vec<Arc<Segment>>,
 }
 
 impl SwapJob {
-    /// Oldest first; see [`Merged::swap`]. Gives how many were put in place: all, unless the disk has no room for
-    /// the names. Then the new files of the others are gone.
-    pub(crate) fn swap(&self, fs: &dyn Fs) -> io::Result<usize> {
+    /// Oldest first. Whatever fails for want of room once a group has begun can be done again; before that, its new files
+    /// go, and those of the groups behind it.
+    ///
+    /// Gives whether all are in place.
+    pub(crate) fn swap(&mut self, fs: &dyn Fs) -> io::Result<bool> {
         remove_cleaned(fs, self.useless.iter());
-        for (number, merged) in self.merged.iter().enumerate() {
-            merged.segments.iter().for_each(|segment| segment.changes());
-            match merged.swap(fs) {
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                    merged.segments.iter().for_each(|segment| segment.settled());
-                    let left = self.merged[number..].iter();
-                    remove_cleaned(fs, left.filter_map(|merged| merged.segments.first()));
-                    return Ok(number);
+        for number in 0..self.merged.len() {
+            let merged = &mut self.merged[number];
+            if !merged.begun {
+                merged.segments.iter().for_each(|segment| segment.changes());
+                match merged.begin(fs) {
+                    Err(error) if is_no_room(&error) => {
+                        merged.segments.iter().for_each(|segment| segment.settled());
+                        let left = self.merged.drain(number..);
+                        let firsts: Vec<_> = left.map(|merged| Arc::clone(merged.first())).collect();
+                        remove_cleaned(fs, firsts.iter());
+                        return Ok(false);
+                    }
+                    begun => begun?,
                 }
-                swapped => swapped?,
+                merged.begun = true;
             }
+            merged.finish(fs)?;
         }
-        Ok(self.merged.len())
+        Ok(true)
     }
 }
 
 impl Merged {
-    /// The index of aborted transactions comes first: what it no longer says does not matter to the old batches either.
-    /// From the next rename on (`.log.swap`) a start of the log finishes what is left to do, making the other indexes
-    /// again; before it, the old files stand. There is no room, if so, for one of these two names.
-    fn swap(&self, fs: &dyn Fs) -> io::Result<()> {
-        let (first, others) = self.segments.split_first().expect("a group is not empty");
+    fn first(&self) -> &Arc<Segment> {
+        self.segments.first().expect("a group is not empty")
+    }
+
+    /// From this rename on the new log counts: a start of the log finishes what is left to do, making the indexes again
+    /// but for that of aborted transactions, which is there. Before it, the old files stand.
+    fn begin(&self, fs: &dyn Fs) -> io::Result<()> {
+        let log = &self.first().log;
+        let swap = log.path().with_file_name(format!("{}{SWAP}", log.name()));
+        fs.rename(&cleaned(self.first(), LOG), &swap)
+    }
+
+    /// Whatever of this was done before is not there to be done again.
+    fn finish(&self, fs: &dyn Fs) -> io::Result<()> {
+        let (first, others) = (self.first(), &self.segments[1..]);
         let directory = first.directory.path();
-        let txn_index = first.txn_index.path();
-        let replaced = if self.shape.txn_index_len > 0 {
-            fs.rename(&cleaned(first, TXN_INDEX), &txn_index).map(|()| true)?
-        } else {
-            let removed = fs.remove(&txn_index);
-            let was_there = removed.is_ok();
-            absent_is_fine(removed).map(|()| was_there)?
-        };
-        if replaced {
-            first.txn_index.close();
-            fs.sync_dir(&directory)?;
-        }
-        let log = first.log.path();
-        let swap = directory.join(format!("{}{}", first.log.name(), segment::SWAP));
-        fs.rename(&cleaned(first, LOG), &swap)?;
         fs.sync_dir(&directory)?;
         for segment in others.iter().rev() {
             segment.mark_deleted(fs)?;
         }
-        if !others.is_empty() {
-            fs.sync_dir(&directory)?;
-        }
+        put_txn_index(fs, &directory, first.base_offset)?;
         for (file, suffix) in [(&first.index, INDEX), (&first.time_index, TIME_INDEX)] {
-            fs.rename(&cleaned(first, suffix), &file.path())?;
+            absent_is_fine(fs.rename(&cleaned(first, suffix), &file.path()))?;
+        }
+        // Neither the old index of aborted transactions nor a segment that is in the new log may meet that log.
+        fs.sync_dir(&directory)?;
+        let log = first.log.path();
+        let swap = log.with_file_name(format!("{}{SWAP}", first.log.name()));
+        absent_is_fine(fs.rename(&swap, &log))?;
+        for file in [&first.log, &first.index, &first.time_index, &first.txn_index] {
             file.close();
         }
-        fs.rename(&swap, &log)?;
-        first.log.close();
         fs.sync_dir(&directory)?;
         for segment in others {
             segment.remove_deleted(fs)?;
@@ -551,6 +567,22 @@ impl Merged {
             absent_is_fine(fs.remove(&directory.join(snapshot)))?;
         }
         Ok(())
+    }
+}
+
+/// Puts the index of aborted transactions that a compaction has made in place of the old one. An empty one is none.
+fn put_txn_index(fs: &dyn Fs, directory: &Path, base_offset: i64) -> io::Result<()> {
+    let path = directory.join(segment::file_name(base_offset, TXN_INDEX));
+    let made = path.with_file_name(format!("{}{CLEANED}", segment::file_name(base_offset, TXN_INDEX)));
+    let is_empty = match fs.open(&made, Mode::Read) {
+        Ok(file) => file.is_empty()?,
+        Err(error) => return absent_is_fine(Err(error)),
+    };
+    if is_empty {
+        absent_is_fine(fs.remove(&path))?;
+        fs.remove(&made)
+    } else {
+        fs.rename(&made, &path)
     }
 }
 
@@ -569,13 +601,11 @@ fn remove_cleaned<'a>(fs: &dyn Fs, segments: impl Iterator<Item = &'a Arc<Segmen
 /// behind these may come back as it was: the compaction did not come to its end, and the next one begins where it did.
 pub(crate) fn finish_swaps(fs: &dyn Fs, directory: &Path) -> io::Result<()> {
     let entries = fs.list_dir(directory)?;
-    let swaps = entries
-        .iter()
-        .filter_map(|entry| entry.name.strip_suffix(segment::SWAP));
+    let swaps = entries.iter().filter_map(|entry| entry.name.strip_suffix(SWAP));
     let mut finished = false;
     for name in swaps {
         finished = true;
-        let swap = directory.join(format!("{name}{}", segment::SWAP));
+        let swap = directory.join(format!("{name}{SWAP}"));
         let Some(base_offset) = segment::offset_of(name, LOG) else {
             fs.remove(&swap)?;
             continue;
@@ -588,6 +618,7 @@ pub(crate) fn finish_swaps(fs: &dyn Fs, directory: &Path) -> io::Result<()> {
                 fs.remove(&directory.join(&other.name))?;
             }
         }
+        put_txn_index(fs, directory, base_offset)?;
         fs.sync_dir(directory)?;
         for suffix in [INDEX, TIME_INDEX] {
             let path = directory.join(segment::file_name(base_offset, suffix));

@@ -35,6 +35,10 @@ impl Entry {
     fn size(&self) -> usize {
         self.parts[0].len() + self.parts[1].len()
     }
+
+    fn cost(&self) -> usize {
+        self.size() + ENTRY_OVERHEAD_BYTES
+    }
 }
 
 impl Tail {
@@ -58,7 +62,7 @@ impl Tail {
 
 impl State {
     fn forget(&mut self, entry: &Entry) {
-        self.bytes -= entry.size() + ENTRY_OVERHEAD_BYTES;
+        self.bytes -= entry.cost();
     }
 
     fn evict(&mut self, limit_bytes: usize) {
@@ -120,7 +124,7 @@ impl LogTail {
             last_offset: header.last_offset(),
             parts: batch.parts(),
         };
-        state.bytes += entry.size() + ENTRY_OVERHEAD_BYTES;
+        state.bytes += entry.cost();
         state.order.push_back((self.log, entry.base_offset));
         state.logs.entry(self.log).or_default().push_back(entry);
         state.evict(self.tail.limit_bytes);
@@ -138,6 +142,16 @@ impl LogTail {
             }
             let entry = entries.pop_back().expect("there is a back");
             state.forget(&entry);
+        }
+    }
+
+    /// Drops what lies below `offset`.
+    pub(crate) fn forget_below(&self, offset: i64) {
+        let mut state = self.tail.state();
+        let State { logs, bytes, .. } = &mut *state;
+        let entries = logs.entry(self.log).or_default();
+        while let Some(entry) = entries.pop_front_if(|entry| entry.last_offset < offset) {
+            *bytes -= entry.cost();
         }
     }
 
@@ -224,6 +238,9 @@ mod tests {
         assert_eq!(offsets(&log, 7, 15, 2500, false), Some(9));
         assert_eq!(offsets(&log, 7, 15, 10, false), Some(7));
         assert_eq!(offsets(&log, 7, 15, 10, true), Some(8));
+        log.forget_below(7);
+        assert_eq!(offsets(&log, 6, 15, usize::MAX, true), None);
+        assert_eq!(offsets(&log, 7, 15, usize::MAX, true), Some(15));
         log.truncate(9);
         assert_eq!(offsets(&log, 8, 15, usize::MAX, true), Some(9));
         assert_eq!(offsets(&log, 9, 15, usize::MAX, true), Some(9));

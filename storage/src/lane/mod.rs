@@ -214,7 +214,6 @@ pub fn run(fs: &Arc<dyn Fs>, jobs: Vec<LaneJob>) -> Vec<LaneDone> {
         }
         let outcome = match work {
             Work::Append(_) => unreachable!("taken above"),
-            Work::Swap(job) => upkeep::swap(fs, job),
             work => upkeep::run(fs, work),
         };
         dones.push(LaneDone {

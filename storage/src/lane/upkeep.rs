@@ -9,14 +9,13 @@ use bytes::Bytes;
 
 use super::{LaneError, Outcome, Task, Work};
 use crate::bug::Bug;
-use crate::compaction::SwapJob;
 use crate::files::Directory;
 use crate::producers::Producers;
 use crate::replay;
 use crate::scan::{ScanError, Scanner};
 use crate::segment::{self, SNAPSHOT, Segment, absent_is_fine};
 use crate::sidecars::{self, Extent, SegmentFacts};
-use crate::sys::{self, File, Fs, Mode};
+use crate::sys::{self, File, Fs, Mode, is_no_room};
 use crate::{index, transactions};
 
 /// Makes segments durable, and what has to be durable with them.
@@ -69,7 +68,7 @@ impl FlushJob {
             let path = directory.join(segment::file_name(*offset, SNAPSHOT));
             match sys::put(fs, &path, snapshot.clone(), !self.sync_follows) {
                 // The start of the log then takes the one before and walks further.
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => break,
+                Err(error) if is_no_room(&error) => break,
                 put => put?,
             }
             snapshots_to = Some(*offset);
@@ -127,7 +126,12 @@ pub(super) fn run(fs: &dyn Fs, mut work: Work) -> Outcome {
             let removed = absent_is_fine(fs.remove(&path));
             (removed.map(|()| Outcome::Unbound), &*directory)
         }
-        Work::Append(_) | Work::Swap(_) => unreachable!("they are not done again"),
+        Work::Swap(job) => {
+            let all = job.swap(fs);
+            let swapped = all.map(|all| Outcome::Swapped(std::mem::take(&mut job.merged), all));
+            (swapped, &job.directory)
+        }
+        Work::Append(_) => unreachable!("it is not done again"),
     };
     match result.map_err(|error| LaneError::of(&error, &directory.path())) {
         Ok(outcome) => outcome,
@@ -286,24 +290,6 @@ fn replace_by_prefix(fs: &dyn Fs, segment: &Segment, log: &dyn File, len: u64) -
     fs.sync_dir(&segment.directory.path())?;
     segment.log.close();
     segment.log.open(fs, Mode::Write)
-}
-
-/// Puts compacted segments in place.
-pub(super) fn swap(fs: &dyn Fs, mut job: SwapJob) -> Outcome {
-    match job.swap(fs) {
-        Ok(count) => {
-            let all = count == job.merged.len();
-            job.merged.truncate(count);
-            Outcome::Swapped(job.merged, all)
-        }
-        Err(error) => {
-            let path = job.merged[0].segments[0].directory.path();
-            Outcome::Failed {
-                task: Task::Other,
-                error: LaneError::of(&error, &path),
-            }
-        }
-    }
 }
 
 /// Removes whole segments from the beginning of the log.

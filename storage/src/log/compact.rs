@@ -129,6 +129,8 @@ impl Log {
             self.compacted_to = compacted_to;
             return;
         }
+        // Later compactions are going to forget the names of aborted transactions whose records went with this one.
+        self.tail.forget_below(compacted_to);
         // Until they are in place, another compaction would write over them, and a crash would leave the old ones.
         self.compacting = true;
         self.swapping = true;
@@ -137,7 +139,12 @@ impl Log {
             .into_iter()
             .filter_map(|merged| merged.segments.into_iter().next());
         let useless = useless.collect();
-        self.emit(Work::Swap(SwapJob { merged, useless }), jobs);
+        let job = SwapJob {
+            directory: Arc::clone(&self.directory),
+            merged,
+            useless,
+        };
+        self.emit(Work::Swap(job), jobs);
     }
 
     /// Up to where the log is compacted; what the log directory's checkpoint is to say.
@@ -158,7 +165,7 @@ impl Log {
         // Where something did not get into place, the next compaction begins again at the beginning.
         let next = self.compacted_next.take();
         self.compacted_to = if all { next.unwrap_or(self.compacted_to) } else { 0 };
-        for Merged { segments, shape } in merged {
+        for Merged { segments, shape, .. } in merged {
             let states = segments
                 .iter()
                 .map(|segment| self.segments.remove(&segment.base_offset));

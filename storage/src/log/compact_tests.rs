@@ -204,8 +204,7 @@ fn aborted_records_go_and_producers_are_remembered() {
 }
 
 /// Offsets of the markers and how many aborted transactions the log names.
-fn markers(bench: &mut Bench) -> (Vec<i64>, usize) {
-    bench.forget_tail();
+fn markers(bench: &Bench) -> (Vec<i64>, usize) {
     let end = bench.log.log_end_offset();
     let batches = bench.read_all(bench.log.log_start_offset(), end, 1000).unwrap();
     let markers = batches.iter().filter(|batch| batch.header().is_control());
@@ -372,7 +371,7 @@ fn a_crash_at_any_call_of_a_compaction_loses_no_newest_record_and_shows_no_abort
         let mut random = Random(7);
         let mut bench = Bench::open(machine(), &config, |_| {});
         let mut appended = Records::new();
-        for round in 0..3 {
+        for round in 0..2 {
             for (id, commit) in [(1, false), (2, true), (1, true)] {
                 let mut builder = BatchBuilder::new(Compression::None);
                 let value = format!("{id} {commit} {round}").into_bytes();
@@ -384,7 +383,7 @@ fn a_crash_at_any_call_of_a_compaction_loses_no_newest_record_and_shows_no_abort
                 }
                 bench.append(vec![end_transaction(1000, id, round, commit, 0)]);
             }
-            appended.extend(fill(&mut bench, &mut random, 12));
+            appended.extend(fill(&mut bench, &mut random, 8));
             let end = bench.log.log_end_offset();
             bench.log.on_high_watermark(end);
         }
@@ -400,24 +399,47 @@ fn a_crash_at_any_call_of_a_compaction_loses_no_newest_record_and_shows_no_abort
         }
         (bench.fs.calls() - before, bench, appended)
     };
-    let (calls, mut bench, _) = run(None);
-    assert!(calls > 150);
-    assert!(markers(&mut bench).0.len() < 10, "some go");
-    for call in 0..calls {
-        let faults = [Fault::Stop { torn: 70 }, Fault::NoSpace, Fault::Io];
-        let fault = faults[usize::try_from(call).unwrap() % 3];
-        let (_, bench, appended) = run(Some((call, fault)));
-        let context = format!("call {call}, {fault:?}");
-        let fs = if call % 2 == 0 {
+    let (calls, bench, _) = run(None);
+    assert!(calls > 100);
+    assert!(markers(&bench).0.len() < 8, "some go");
+    let stop = Fault::Stop { torn: 70 };
+    // Every fault at every call, with one end or the other.
+    let ends = [
+        [(stop, "kill"), (stop, "power cut")],
+        [(Fault::NoSpace, "goes on"), (Fault::NoSpace, "power cut")],
+        [(Fault::Full, "kill"), (Fault::Full, "goes on")],
+        [(Fault::Io, "power cut"), (Fault::Io, "kill")],
+    ];
+    for (call, ends) in (0..calls).flat_map(|call| ends.map(|ends| (call, ends))) {
+        let (fault, then) = ends[usize::try_from(call % 2).unwrap()];
+        let context = format!("call {call}, {fault:?}, {then}");
+        let (_, mut bench, appended) = run(Some((call, fault)));
+        let end = appended.last().unwrap().0 + 1;
+        let check = |bench: &mut Bench| {
+            assert_eq!(bench.log.log_end_offset(), end, "{context}");
+            let committed = bench.read_committed(bench.log.log_start_offset(), end);
+            check(&records_of(&committed), &appended, false, &context);
+        };
+        let struck = bench.fs.is_stopped() || bench.log.is_offline();
+        assert!(!struck || fault != Fault::Full, "{context}");
+        bench.fs.set_capacity(u64::MAX);
+        if then == "goes on" && struck {
+            continue;
+        }
+        if then == "goes on" {
+            bench.log.retry(&mut bench.jobs);
+            bench.settle();
+            compact(&mut bench, 9000, MEMORY);
+            assert!(!bench.log.is_offline(), "{context}");
+            check(&mut bench);
+        }
+        let fs = if then == "kill" {
             bench.fs.kill()
         } else {
             bench.fs.power_cut(call)
         };
-        let end = appended.last().unwrap().0 + 1;
         let mut reopened = Bench::open(fs, &config, |options| options.recovery_point = end);
-        assert_eq!(reopened.log.log_end_offset(), end, "{context}");
-        let committed = reopened.read_committed(0, end);
-        check(&records_of(&committed), &appended, false, &context);
+        check(&mut reopened);
         let left = reopened.files();
         let half_done = |name: &String| name.ends_with(".cleaned") || name.ends_with(".swap");
         assert!(!left.iter().any(half_done), "{context}: {left:?}");
@@ -426,8 +448,7 @@ fn a_crash_at_any_call_of_a_compaction_loses_no_newest_record_and_shows_no_abort
         // And a compaction goes on from there.
         reopened.log.retain(9000, 0, &mut reopened.jobs);
         compact(&mut reopened, 9000, MEMORY);
-        let committed = reopened.read_committed(0, end);
-        check(&records_of(&committed), &appended, false, &context);
+        check(&mut reopened);
     }
 }
 

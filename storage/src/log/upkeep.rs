@@ -116,9 +116,9 @@ impl Log {
         self.start_truncation(jobs);
     }
 
-    /// Hands the cut to the lane once nothing else of this log is there.
+    /// Hands the cut to the lane once nothing else of this log is there, nor a swap half done for want of room.
     pub(super) fn start_truncation(&mut self, jobs: &mut Vec<LaneJob>) {
-        let idle = self.outbox.is_idle();
+        let idle = self.outbox.is_idle() && !self.swapping;
         let Some(truncation) = self
             .truncation
             .as_mut()
