@@ -24,7 +24,9 @@ use klamm_protocol::record::{Batch, BatchBuilder, BatchHeader, INFLATE_LIMIT_BYT
 use crate::bug::Bug;
 use crate::files::Directory;
 use crate::index::Indexer;
+use crate::log::SEGMENT_BYTES_MAX;
 use crate::producers::EndedTransaction;
+use crate::replay::Damaged;
 use crate::scan::{ScanError, Scanner};
 use crate::segment::{
     self, CLEANED, INDEX, LOG, SNAPSHOT, SWAP, Segment, TIME_INDEX, TXN_INDEX, absent_is_fine,
@@ -38,9 +40,16 @@ const KEY_OVERHEAD_BYTES: usize = 80;
 /// Batches are read, and collected for writing, in pieces of about this size.
 const PIECE_BYTES: usize = 256 * 1024;
 
+/// Our own file beside a log, and empty: it was compacted some time, so that there may be offsets without a record,
+/// whatever the topic's configuration says now.
+pub(crate) const COMPACTED_FILE: &str = "compacted";
+
 /// A compaction of one log's sealed segments.
 pub struct CompactJob {
     pub(crate) fs: Arc<dyn Fs>,
+    pub(crate) directory: Arc<Directory>,
+    /// Of the log, when the job began.
+    pub(crate) generation: u64,
     /// From the beginning of the log on, all of them complete and below what may be compacted; those together that fit
     /// into one.
     pub(crate) groups: Vec<Vec<Extent>>,
@@ -63,6 +72,7 @@ pub struct CompactJob {
 
 /// What a compaction has made: for [`Log::on_compacted`](crate::Log::on_compacted).
 pub struct Compacted {
+    pub(crate) generation: u64,
     pub(crate) merged: Vec<Merged>,
     /// Up to where the log is compacted now.
     pub(crate) compacted_to: i64,
@@ -137,7 +147,17 @@ impl CompactJob {
                 });
             }
         }
-        Ok(Compacted { merged, compacted_to })
+        if !merged.is_empty() {
+            let directory = self.directory.path();
+            self.fs.open(&directory.join(COMPACTED_FILE), Mode::Create)?;
+            // A start that finishes a swap has to find every name.
+            self.fs.sync_dir(&directory)?;
+        }
+        Ok(Compacted {
+            generation: self.generation,
+            merged,
+            compacted_to,
+        })
     }
 
     fn aborted(&self) -> io::Result<Aborted> {
@@ -394,7 +414,17 @@ fn records(scanner: &Scanner<'_>, position: u64, header: &BatchHeader) -> io::Re
     let at = |error: &dyn std::error::Error| invalid(format!("at position {position}: {error}"));
     let batch = Batch::parse(scanner.whole(position, header)?).map_err(|error| at(&error))?;
     let records = batch.records(INFLATE_LIMIT_BYTES).map_err(|error| at(&error))?;
-    records.collect::<Result<_, _>>().map_err(|error| at(&error))
+    let records: Vec<Record> = records.collect::<Result<_, _>>().map_err(|error| at(&error))?;
+    // A compressed batch is taken by its head alone, unless the topic was compacted already.
+    let deltas = || records.iter().map(|record| record.offset_delta);
+    let ascend = deltas().zip(deltas().skip(1)).all(|(one, next)| one < next);
+    let inside = deltas().all(|delta| (0..=header.last_offset_delta).contains(&delta));
+    if !ascend || !inside {
+        return Err(invalid(format!(
+            "at position {position}: offsets of records that its head does not have"
+        )));
+    }
+    Ok(records)
 }
 
 /// The new files of a segment, on their way.
@@ -426,6 +456,9 @@ impl Output {
     }
 
     fn push(&mut self, header: &BatchHeader, parts: impl IntoIterator<Item = Bytes>) -> io::Result<()> {
+        if self.shape.size + header.total_size() as u64 > SEGMENT_BYTES_MAX {
+            return Err(invalid("a segment that has become larger than one may be"));
+        }
         let Shape {
             indexer,
             size,
@@ -477,10 +510,6 @@ impl Output {
             file.write_at(0, &[content.into()])?;
             file.sync_data()?;
         }
-        // Once the new log counts, the start of a log has to find the other index.
-        if has_txn_index {
-            fs.sync_dir(&segment.directory.path())?;
-        }
         Ok(self.shape)
     }
 }
@@ -528,7 +557,7 @@ impl SwapJob {
 }
 
 impl Merged {
-    fn first(&self) -> &Arc<Segment> {
+    pub(crate) fn first(&self) -> &Arc<Segment> {
         self.segments.first().expect("a group is not empty")
     }
 
@@ -610,7 +639,7 @@ pub(crate) fn finish_swaps(fs: &dyn Fs, directory: &Path) -> io::Result<()> {
             fs.remove(&swap)?;
             continue;
         };
-        let last_offset = last_offset(fs, &swap)?.unwrap_or(base_offset);
+        let last_offset = last_offset(fs, &swap, base_offset)?;
         for other in entries.iter().rev() {
             let offset = segment::offset_of(&other.name, LOG);
             if offset.is_some_and(|offset| base_offset < offset && offset <= last_offset) {
@@ -629,12 +658,22 @@ pub(crate) fn finish_swaps(fs: &dyn Fs, directory: &Path) -> io::Result<()> {
     if finished { fs.sync_dir(directory) } else { Ok(()) }
 }
 
-fn last_offset(fs: &dyn Fs, log: &Path) -> io::Result<Option<i64>> {
-    let log = fs.open(log, Mode::Read)?;
+fn last_offset(fs: &dyn Fs, path: &Path, base_offset: i64) -> io::Result<i64> {
+    let log = fs.open(path, Mode::Read)?;
     let mut scanner = Scanner::new(&*log, 0, log.len()?, READ_HEADS);
-    let mut last = None;
-    while let Some((_, header)) = next(&mut scanner)? {
-        last = Some(header.last_offset());
+    let mut last = base_offset;
+    loop {
+        match scanner.next_header() {
+            Ok(Some((_, header))) => last = header.last_offset(),
+            Ok(None) => return Ok(last),
+            Err(ScanError::Io(error)) => return Err(error),
+            Err(error @ ScanError::Batch { .. }) => {
+                return Err(io::Error::other(Damaged {
+                    file: path.to_owned(),
+                    base_offset,
+                    reason: error.to_string(),
+                }));
+            }
+        }
     }
-    Ok(last)
 }

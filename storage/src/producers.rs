@@ -491,6 +491,17 @@ impl Producers {
         self.open.clear();
     }
 
+    /// Of the open transactions those of these producers stay open.
+    pub(crate) fn keep_open(&mut self, producer_ids: &BTreeSet<i64>) {
+        for (id, producer) in &mut self.entries {
+            if !producer_ids.contains(id)
+                && let Some(start) = producer.transaction_start.take()
+            {
+                self.open.remove(&start);
+            }
+        }
+    }
+
     /// Forgets producers that wrote nothing for `expiration_ms` and have no transaction open.
     pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
         self.entries.retain(|_, producer| {

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::bug::Bug;
 use crate::checkpoint;
-use crate::compaction;
+use crate::compaction::{self, COMPACTED_FILE};
 use crate::epochs::LeaderEpochs;
 use crate::files::{DOUBT_FILE, Directory};
 use crate::lane::{EPOCHS_FILE, RECOVERY_BOUND_FILE};
@@ -101,16 +101,21 @@ pub(crate) fn open(
     options: &OpenOptions,
 ) -> Result<Recovered, OpenError> {
     let path = directory.path();
-    let in_doubt = fs.exists(&path.join(DOUBT_FILE)).map_err(|error| OpenError::Io {
-        path: path.clone(),
-        error,
-    })?;
+    let exists = |name: &str| {
+        fs.exists(&path.join(name)).map_err(|error| OpenError::Io {
+            path: path.clone(),
+            error,
+        })
+    };
+    let in_doubt = exists(DOUBT_FILE)?;
+    let gaps = options.config.compact || exists(COMPACTED_FILE)?;
     let recovery = Recovery {
         fs,
         directory,
         path: &path,
         options,
         interval: options.config.index_interval_bytes,
+        gaps,
         clean: options.clean && !in_doubt,
         in_doubt,
     };
@@ -159,6 +164,8 @@ struct Recovery<'a> {
     path: &'a Path,
     options: &'a OpenOptions,
     interval: u64,
+    /// Offsets without a record are no sign of damage.
+    gaps: bool,
     /// Nothing is checked that need not be.
     clean: bool,
     /// What is not below the recovery point is written again, see [`DOUBT_FILE`].
@@ -388,7 +395,7 @@ impl Recovery<'_> {
         while let Some(mut extent) = rest.next() {
             let base_offset = extent.segment.base_offset;
             let next_base = rest.peek().map(|next| next.segment.base_offset);
-            let gap = base_offset > walk.end && !self.options.config.compact;
+            let gap = base_offset > walk.end && !self.gaps;
             if base_offset >= trusted && (gap || base_offset < walk.end) {
                 warn!(path = %self.path.display(), base_offset, end = walk.end, "a segment does not follow");
                 self.drop_segments(std::iter::once(extent).chain(rest.by_ref()))?;
@@ -502,7 +509,7 @@ impl Recovery<'_> {
         let damage = loop {
             let reason = match scanner.next_checked() {
                 Ok(None) => break None,
-                Ok(Some((at, header))) => match walk.step(&header, follows, self.options.config.compact) {
+                Ok(Some((at, header))) => match walk.step(&header, follows, self.gaps) {
                     Ok(()) => {
                         follows = true;
                         rebuilt.batch(&header, at, self.interval);
@@ -589,7 +596,7 @@ impl Recovery<'_> {
         log_start_offset: i64,
         known_end: i64,
     ) -> io::Result<bool> {
-        let compact = self.options.config.compact;
+        let compact = self.gaps;
         let starts = epochs
             .entries()
             .iter()

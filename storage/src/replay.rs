@@ -1,5 +1,6 @@
 //! Walking over the heads of a log's batches to learn again what was known: producers, leader epochs.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,7 +65,10 @@ pub(crate) fn newest_snapshot(
         let path = directory.join(&entry.name);
         match sys::read_all(fs, &path, SNAPSHOT_LIMIT) {
             Ok(bytes) => match Producers::from_snapshot(&bytes) {
-                Some(producers) => return Ok((producers, offset)),
+                Some(mut producers) => {
+                    forget_ended(fs, kept, &mut producers, offset)?;
+                    return Ok((producers, offset));
+                }
                 None => {
                     warn!(path = %path.display(), "removing a damaged producer snapshot");
                     fs.remove(&path)?;
@@ -75,6 +79,24 @@ pub(crate) fn newest_snapshot(
         }
     }
     Ok((Producers::default(), 0))
+}
+
+/// A transaction that was open at `offset` may have ended since, and compaction have taken its marker with all of its
+/// records: then nothing would end it any more.
+fn forget_ended(fs: &dyn Fs, kept: &[Extent], producers: &mut Producers, offset: i64) -> io::Result<()> {
+    let Some(first) = producers.first_unstable_offset() else {
+        return Ok(());
+    };
+    let mut with_records = BTreeSet::new();
+    replay_while(fs, kept, first, |_, header, _| {
+        let is_before = header.base_offset < offset;
+        if is_before && header.is_transactional() && !header.is_control() {
+            with_records.insert(header.producer_id);
+        }
+        Ok(is_before)
+    })?;
+    producers.keep_open(&with_records);
+    Ok(())
 }
 
 /// Calls `with` for the head of each batch with an offset at or beyond `from`, and what it says if it is a control

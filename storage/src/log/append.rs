@@ -312,7 +312,7 @@ impl Log {
 }
 
 /// Positions in an offset index have 31 bits.
-pub(super) const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
+pub(crate) const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
 
 impl Draft {
     fn at_end_of(state: &SegmentState) -> Draft {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::append::SEGMENT_BYTES_MAX;
-use super::{Log, LogConfig, Phase, SegmentState};
+use super::{Log, LogConfig, Phase, SEGMENT_BYTES_MAX, SegmentState};
 use crate::compaction::{CompactJob, Compacted, Merged, SwapJob};
 use crate::lane::{LaneJob, Work};
 use crate::segment::Segment;
@@ -105,6 +104,8 @@ impl Log {
             fs: Arc::clone(&self.fs),
             aborted_in: aborted_in.collect(),
             groups: groups.into_iter().map(|group| group.extents).collect(),
+            directory: Arc::clone(&self.directory),
+            generation: self.generation,
             first_dirty: self.compacted_to.max(self.log_start_offset),
             end: last_end,
             remembered: self.producers.remembered(),
@@ -116,29 +117,38 @@ impl Log {
         })
     }
 
-    /// Puts what a compaction has made in place, as far as the segments it was made from are still there.
+    /// Puts what a compaction has made in place, unless the log was cut or opened again since it began. All of it or
+    /// nothing: a tombstone may lie in one segment, and what it deletes in another.
     pub fn on_compacted(&mut self, compacted: Compacted, jobs: &mut Vec<LaneJob>) {
         self.compacting = false;
         if self.phase != Phase::Open || self.truncation.is_some() {
             return;
         }
-        let Compacted { merged, compacted_to } = compacted;
-        let is_whole = |merged: &Merged| merged.segments.iter().all(|segment| self.is_there(segment));
-        let (merged, gone): (Vec<_>, Vec<_>) = merged.into_iter().partition(is_whole);
-        if merged.is_empty() && gone.is_empty() {
+        let Compacted {
+            generation,
+            merged,
+            compacted_to,
+        } = compacted;
+        let all = || merged.iter().flat_map(|merged| &merged.segments);
+        if generation != self.generation || !all().all(|segment| self.is_there(segment)) {
+            let made = merged.iter().map(|merged| merged.first().clone()).collect();
+            self.emit_swap(Vec::new(), made, jobs);
+            return;
+        }
+        if merged.is_empty() {
             self.compacted_to = compacted_to;
             return;
         }
+        self.compacted_next = Some(compacted_to);
         // Later compactions are going to forget the names of aborted transactions whose records went with this one.
         self.tail.forget_below(compacted_to);
-        // Until they are in place, another compaction would write over them, and a crash would leave the old ones.
+        self.emit_swap(merged, Vec::new(), jobs);
+    }
+
+    /// Until that is done, another compaction would write over the same files, and a crash would leave the old ones.
+    fn emit_swap(&mut self, merged: Vec<Merged>, useless: Vec<Arc<Segment>>, jobs: &mut Vec<LaneJob>) {
         self.compacting = true;
         self.swapping = true;
-        self.compacted_next = gone.is_empty().then_some(compacted_to);
-        let useless = gone
-            .into_iter()
-            .filter_map(|merged| merged.segments.into_iter().next());
-        let useless = useless.collect();
         let job = SwapJob {
             directory: Arc::clone(&self.directory),
             merged,

@@ -272,6 +272,187 @@ fn a_marker_goes_when_nothing_is_left_of_its_transaction_and_its_horizon_has_pas
     );
 }
 
+fn transactional(id: i64, key: &[u8]) -> Batch {
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.producer(id, 0, 0).transactional();
+    builder.append(1000, Some(key), Some(b"v"));
+    builder.finish()
+}
+
+fn keyed(key: &[u8], value: Option<&[u8]>) -> Batch {
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.append(1000, Some(key), value);
+    builder.finish()
+}
+
+/// The tail keeps batches for as long as there is memory.
+#[test]
+fn what_was_aborted_is_not_read_from_memory_once_its_name_is_gone() {
+    let config = LogConfig {
+        producer_expiration_ms: 1,
+        ..compacted()
+    };
+    let mut bench = Bench::open(machine(), &config, |_| {});
+    let mut random = Random(7);
+    bench.append(vec![transactional(3, b"aborted")]);
+    bench.append(vec![end_transaction(1000, 3, 0, false, 0)]);
+    for now_ms in [5000, 5001] {
+        fill(&mut bench, &mut random, 60);
+        let end = bench.log.log_end_offset();
+        bench.log.on_high_watermark(end);
+        bench.log.retain(now_ms, 0, &mut bench.jobs);
+        assert!(compact(&mut bench, now_ms, MEMORY));
+    }
+    let end = bench.log.log_end_offset();
+    assert_eq!(bench.log.aborted_transactions(0, end).unwrap().run().unwrap(), []);
+    let given = records_of(&bench.read_committed(0, end));
+    assert!(!given.iter().any(|record| record.1 == b"aborted"));
+}
+
+#[test]
+fn a_log_that_is_cut_while_it_is_compacted_stays_as_it_was_cut() {
+    let mut bench = Bench::open(machine(), &compacted(), |_| {});
+    fill(&mut bench, &mut Random(3), 80);
+    let end = bench.log.log_end_offset();
+    let made = bench.log.compact(5000, end, MEMORY).unwrap().run().unwrap();
+    let third = bench.log.segment_times().nth(2).unwrap().0;
+    bench.log.truncate_to(third + 4, &mut bench.jobs);
+    bench.settle();
+    let cut_at = bench.log.log_end_offset();
+    for number in 0..40 {
+        bench.append(vec![keyed(format!("new {number}").as_bytes(), Some(b"v"))]);
+    }
+    bench.settle();
+    let before = records(&mut bench);
+    bench.log.on_compacted(made, &mut bench.jobs);
+    bench.settle();
+    assert_eq!(records(&mut bench), before);
+    assert!(bench.log.compacted_to() <= cut_at);
+    assert!(!bench.files().iter().any(|name| name.ends_with(".cleaned")));
+}
+
+/// The tombstone may lie in a segment that can be put in place, and the value in one that cannot.
+#[test]
+fn a_key_that_was_deleted_does_not_come_back_while_segments_are_deleted() {
+    let config = LogConfig {
+        delete_retention_ms: 0,
+        min_dirty_percent: 0,
+        ..compacted()
+    };
+    let mut bench = Bench::open(machine(), &config, |_| {});
+    let append = |bench: &mut Bench, key: String, value| {
+        bench.append(vec![keyed(key.as_bytes(), value)]);
+    };
+    for number in 0..36 {
+        append(&mut bench, format!("old {}", number % 12), Some(&[b'x'; 100]));
+    }
+    append(&mut bench, "key".to_owned(), Some(b"value"));
+    for number in 0..60 {
+        if number == 30 {
+            append(&mut bench, "key".to_owned(), None);
+        }
+        append(&mut bench, format!("pad {number}"), Some(&[b'x'; 100]));
+    }
+    bench.settle();
+    bench.log.flush(&mut bench.jobs);
+    bench.settle();
+    bench.log.set_config(LogConfig {
+        segment_bytes: 8000,
+        ..config
+    });
+    for now_ms in [5000, 5001] {
+        let end = bench.log.log_end_offset();
+        let Some(job) = bench.log.compact(now_ms, end, MEMORY) else {
+            continue;
+        };
+        let made = job.run().unwrap();
+        let second = bench.log.segment_times().nth(1).unwrap().0;
+        bench.log.delete_records_before(second, &mut bench.jobs);
+        bench.settle();
+        bench.log.on_compacted(made, &mut bench.jobs);
+        bench.settle();
+    }
+    let found = records(&mut bench);
+    let last = found.iter().rfind(|record| record.1 == b"key");
+    assert!(last.is_none_or(|record| record.2.is_none()), "{last:?}");
+}
+
+/// The snapshot where the log begins says that the transaction is open; all that said more is compacted away.
+#[test]
+fn a_transaction_of_which_nothing_is_left_is_not_open_after_a_restart() {
+    let config = LogConfig {
+        producer_expiration_ms: 1,
+        delete_retention_ms: 0,
+        min_dirty_percent: 0,
+        ..compacted()
+    };
+    let mut bench = Bench::open(machine(), &config, |_| {});
+    let mut random = Random(7);
+    fill(&mut bench, &mut random, 30);
+    let start = bench.append(vec![transactional(3, b"x")]).first_offset;
+    fill(&mut bench, &mut random, 60);
+    bench.append(vec![end_transaction(1000, 3, 0, false, 0)]);
+    for now_ms in [5000, 5001, 5002] {
+        fill(&mut bench, &mut random, 60);
+        let end = bench.log.log_end_offset();
+        bench.log.on_high_watermark(end);
+        bench.log.retain(now_ms, 0, &mut bench.jobs);
+        if now_ms == 5000 {
+            let mut bases = bench.log.segment_times().map(|(base_offset, _)| base_offset);
+            let first = bases.find(|base_offset| *base_offset > start).unwrap();
+            drop(bases);
+            bench.log.delete_records_before(first, &mut bench.jobs);
+            bench.settle();
+        }
+        assert!(compact(&mut bench, now_ms, MEMORY));
+    }
+    assert_eq!(markers(&bench), (vec![], 0));
+    let log_start = bench.log.log_start_offset();
+    let reopened = Bench::open(bench.fs.kill(), &config, |options| {
+        options.log_start_offset = log_start;
+    });
+    let end = reopened.log.log_end_offset();
+    assert_eq!(reopened.log.last_stable_offset(end), end);
+}
+
+/// A compressed batch is checked by its head alone when it comes in.
+#[test]
+fn records_at_offsets_that_their_batch_does_not_have_are_damage() {
+    let mut bench = Bench::open(machine(), &compacted(), |_| {});
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.append(1000, Some(b"key 1"), Some(b"v"));
+    builder.append(1000, Some(b"other"), Some(b"v"));
+    let mut bytes = builder.finish().to_bytes().to_vec();
+    // The last offset delta, and the checksum.
+    bytes[23..27].copy_from_slice(&0i32.to_be_bytes());
+    let crc = crc32c::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+    bench.append(vec![Batch::parse(bytes.into()).unwrap()]);
+    fill(&mut bench, &mut Random(3), 60);
+    let end = bench.log.log_end_offset();
+    let made = bench.log.compact(5000, end, MEMORY).unwrap().run();
+    assert_eq!(
+        made.map(|_| ()).unwrap_err().kind(),
+        std::io::ErrorKind::InvalidData
+    );
+}
+
+#[test]
+fn a_log_that_was_compacted_once_may_have_gaps_whatever_its_policy_is_now() {
+    let mut bench = Bench::open(machine(), &compacted(), |_| {});
+    fill(&mut bench, &mut Random(3), 80);
+    assert!(compact(&mut bench, 5000, MEMORY));
+    let found = records(&mut bench);
+    let config = LogConfig {
+        compact: false,
+        delete: true,
+        retention_ms: None,
+        ..compacted()
+    };
+    let mut reopened = Bench::open(bench.fs.power_cut(1), &config, |_| {});
+    assert_eq!(records(&mut reopened), found);
+}
+
 /// Kafka: `Cleaner.groupSegmentsBySize`.
 #[test]
 fn segments_that_fit_into_one_become_one() {

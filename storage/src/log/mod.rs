@@ -33,6 +33,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use klamm_protocol::record::{Batch, BatchHeader};
 
+pub(crate) use append::SEGMENT_BYTES_MAX;
 pub use append::{AppendError, Appended};
 pub use done::Progress;
 pub use read::{AbortedJob, Extents, Found, Lookup, LookupJob, Read, ReadError, ReadJob};
@@ -174,7 +175,7 @@ pub struct Log {
     /// The same, once what a compaction has made is in place.
     compacted_next: Option<i64>,
     compacting: bool,
-    /// What a compaction has made is being put in place: segments become one, and none of them may go alone.
+    /// What a compaction has made is being put in place.
     swapping: bool,
     /// A compaction found damage.
     uncleanable: bool,

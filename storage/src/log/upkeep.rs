@@ -371,8 +371,9 @@ impl Log {
         self.delete_first_segments(expired, jobs)
     }
 
-    /// Deletes up to `count` of the oldest segments, as far as nothing is still written to them: none while those of a
-    /// compaction are put in place, as the files of one may hold the records of the next by now.
+    /// Deletes up to `count` of the oldest segments, as far as nothing is still written to them: none while the log is
+    /// compacted. What a compaction makes of several counts as a whole, and the files of one segment may hold the
+    /// records of the next by then.
     fn delete_first_segments(&mut self, count: usize, jobs: &mut Vec<LaneJob>) -> usize {
         let complete = self
             .segments
@@ -380,7 +381,7 @@ impl Log {
             .take_while(|state| state.is_written())
             .count();
         let count = count.min(complete).min(self.segments.len() - 1);
-        if count == 0 || self.swapping {
+        if count == 0 || self.compacting {
             return 0;
         }
         let mut segments = Vec::with_capacity(count);
