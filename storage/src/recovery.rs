@@ -5,6 +5,7 @@
 //! a gap, leader epochs that never fall), and the log ends before the first that is not right. Sidecars (indexes,
 //! leader epochs, producer snapshots) can all be made again from the batches.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::files::{DOUBT_FILE, Directory};
 use crate::lane::{EPOCHS_FILE, RECOVERY_BOUND_FILE};
 use crate::log::OpenOptions;
 use crate::log_dir::{PARTITION_FILE, PartitionMetadata};
-use crate::producers::{EndedTransaction, Producers};
+use crate::producers::Producers;
 use crate::replay::{Damaged, newest_snapshot, replay, replay_while};
 use crate::scan::{ScanError, Scanner};
 use crate::segment::{
@@ -172,6 +173,18 @@ struct Recovery<'a> {
     in_doubt: bool,
 }
 
+/// What a look at the segments gave.
+struct Checked {
+    /// Those that remain.
+    kept: Vec<Extent>,
+    /// The log end offset.
+    end: i64,
+    /// From here on batches were checked.
+    from: i64,
+    /// Where the first segment begins of whose files one was missing or wrong.
+    mended_from: i64,
+}
+
 impl Recovery<'_> {
     fn run(&self) -> Result<Recovered, Failure> {
         let created = !self.fs.exists(self.path)?;
@@ -191,10 +204,11 @@ impl Recovery<'_> {
         } else {
             believed(self.options.recovery_point)
         };
-        let (mut kept, mut end, checked_from) = self.check_segments(segments, trusted)?;
+        let mut checked = self.check_segments(segments, trusted)?;
+        let Checked { kept, end, .. } = &mut checked;
         let first_base = kept[0].segment.base_offset;
-        let mut log_start_offset = believed(self.options.log_start_offset).max(first_base);
-        if log_start_offset > end {
+        let log_start_offset = believed(self.options.log_start_offset).max(first_base);
+        if log_start_offset > *end {
             // What was lost lay below the log start anyway, and offsets are never given out twice.
             warn!(path = %self.path.display(), end, log_start_offset, "the log ends before it starts");
             for extent in kept.drain(..).rev() {
@@ -202,15 +216,19 @@ impl Recovery<'_> {
                 extent.segment.remove_deleted(self.fs)?;
             }
             kept.push(self.fresh(log_start_offset)?);
-            (end, log_start_offset) = (log_start_offset, log_start_offset);
+            *end = log_start_offset;
         }
-        let (epochs, changed) = self.epochs(&kept, log_start_offset, end, checked_from)?;
+        let (epochs, changed) = self.epochs(&checked, log_start_offset)?;
         if changed {
             // The recovery point is about to be the end: what lies below must not depend on this file's past.
             let text = checkpoint::epochs_text(epochs.entries());
             sys::replace(self.fs, &self.path.join(EPOCHS_FILE), text)?;
         }
-        let (producers, has_snapshot) = self.producers(&kept, end, checked_from)?;
+        let (producers, has_snapshot) = self.producers(&checked)?;
+        if !self.clean {
+            self.fs.sync_dir(self.path)?;
+        }
+        let Checked { kept, end, from, .. } = checked;
         let had_producers = has_snapshot || producers.len() > 0;
         // Before a crash, the end may have been compacted further than it now reaches.
         let compacted_to = believed(self.options.compacted_to).min(end);
@@ -234,7 +252,7 @@ impl Recovery<'_> {
             had_producers,
             compacted_to,
             bound,
-            is_settled: !created && !changed && checked_from == i64::MAX,
+            is_settled: !created && !changed && from == i64::MAX,
         })
     }
 
@@ -378,15 +396,10 @@ impl Recovery<'_> {
         Ok(Some(end))
     }
 
-    /// Checks segments one after the other. Gives those that remain, the log end offset, and the offset from
-    /// which on batches were checked.
-    fn check_segments(
-        &self,
-        segments: Vec<Extent>,
-        trusted: i64,
-    ) -> Result<(Vec<Extent>, i64, i64), Failure> {
+    /// Checks segments one after the other.
+    fn check_segments(&self, segments: Vec<Extent>, trusted: i64) -> Result<Checked, Failure> {
         let mut kept: Vec<Extent> = Vec::with_capacity(segments.len());
-        let mut checked_from = i64::MAX;
+        let (mut from, mut mended_from) = (i64::MAX, i64::MAX);
         let mut walk = Walk {
             end: segments[0].segment.base_offset,
             epoch: -1,
@@ -402,15 +415,22 @@ impl Recovery<'_> {
                 break;
             }
             walk.end = walk.end.max(base_offset);
+            let fit = sidecars_fit(self.fs, &extent, self.interval)?;
+            if !fit {
+                mended_from = mended_from.min(base_offset);
+            }
             // A recovery point right at the end may be older than the last entries of the indexes.
             if next_base.is_some_and(|next| next < trusted) {
-                self.check_sidecars(&extent)?;
+                if !fit {
+                    self.rebuild_indexes(&extent)?;
+                }
                 walk.end = next_base.expect("looked at above");
                 kept.push(extent);
                 continue;
             }
             let begins_at = walk.end;
-            if self.clean_end(&extent, &mut walk)?
+            if fit
+                && self.clean_end(&extent, &mut walk)?
                 && (self.clean || (walk.end == trusted && self.is_barely_indexed(&extent)?))
             {
                 // All is durable: there is nothing to check and nothing to sync.
@@ -418,18 +438,20 @@ impl Recovery<'_> {
                 continue;
             }
             walk.end = begins_at;
-            let whole = self.check_batches(&mut extent, trusted, &mut walk, next_base.is_some())?;
-            checked_from = checked_from.min(trusted.max(base_offset));
+            let whole = self.check_batches(&mut extent, fit, trusted, &mut walk, next_base.is_some())?;
+            from = from.min(trusted.max(base_offset));
             kept.push(extent);
             if !whole {
                 self.drop_segments(rest.by_ref())?;
                 break;
             }
         }
-        if !self.clean {
-            self.fs.sync_dir(self.path)?;
-        }
-        Ok((kept, walk.end, checked_from))
+        Ok(Checked {
+            kept,
+            end: walk.end,
+            from,
+            mended_from,
+        })
     }
 
     /// From the newest down, so that a crash leaves a log without a gap.
@@ -445,9 +467,6 @@ impl Recovery<'_> {
     /// After a clean shutdown the last segment is walked from its last index entry to its end. Gives whether that
     /// was possible.
     fn clean_end(&self, extent: &Extent, walk: &mut Walk) -> Result<bool, Failure> {
-        if !sidecars_fit(self.fs, extent, self.interval)? {
-            return Ok(false);
-        }
         let log = extent.segment.log.open(self.fs, Mode::Write)?;
         let start = start_position(self.fs, &extent.segment, &*log, extent.size, i64::MAX)?;
         let mut scanner = Scanner::new(&*log, start, extent.size, READ_HEADS);
@@ -469,34 +488,31 @@ impl Recovery<'_> {
         Ok(index.len()? <= crate::index::OFFSET_ENTRY && time_index.len()? <= crate::index::TIME_ENTRY)
     }
 
-    /// A segment below the recovery point: its batches are trusted, its indexes are made again if they cannot be.
-    fn check_sidecars(&self, extent: &Extent) -> Result<(), Failure> {
-        if sidecars_fit(self.fs, extent, self.interval)? {
-            return Ok(());
-        }
+    /// Of a segment below the recovery point.
+    fn rebuild_indexes(&self, extent: &Extent) -> Result<(), Failure> {
         info!(path = %self.path.display(), base_offset = extent.segment.base_offset, "rebuilding indexes");
         let mut walk = Walk {
             end: extent.segment.base_offset,
             epoch: -1,
         };
-        self.check_batches(&mut extent.clone(), i64::MAX, &mut walk, true)?;
+        self.check_batches(&mut extent.clone(), false, i64::MAX, &mut walk, true)?;
         Ok(())
     }
 
-    /// Checks the batches from the last indexed one below `trusted` on and rebuilds the indexes behind it. Damage
-    /// below `trusted` is refused; beyond it, the segment is cut. Gives whether nothing was cut.
+    /// Checks the batches from the last indexed one below `trusted` on, if the indexes `fit`, and rebuilds those behind
+    /// it. Damage below `trusted` is refused; beyond it, the segment is cut. Gives whether nothing was cut.
     fn check_batches(
         &self,
         extent: &mut Extent,
+        fit: bool,
         trusted: i64,
         walk: &mut Walk,
         sealed: bool,
     ) -> Result<bool, Failure> {
         let (segment, base_offset) = (&extent.segment, extent.segment.base_offset);
         let log = segment.log.open(self.fs, Mode::Write)?;
-        let sane = sidecars_fit(self.fs, extent, self.interval)?;
         let mut start = 0;
-        if trusted > base_offset && sane {
+        if trusted > base_offset && fit {
             let indexed = start_position(self.fs, segment, &*log, extent.size, trusted - 1)?;
             if entries_hold(self.fs, segment, &*log, extent.size, indexed)? {
                 start = indexed;
@@ -544,13 +560,10 @@ impl Recovery<'_> {
         Ok(damage.is_none())
     }
 
-    fn epochs(
-        &self,
-        kept: &[Extent],
-        log_start_offset: i64,
-        end: i64,
-        checked_from: i64,
-    ) -> Result<(LeaderEpochs, bool), Failure> {
+    fn epochs(&self, checked: &Checked, log_start_offset: i64) -> Result<(LeaderEpochs, bool), Failure> {
+        let Checked {
+            ref kept, end, from, ..
+        } = *checked;
         let found = match checkpoint::read_epochs(self.fs, &self.path.join(EPOCHS_FILE)) {
             Ok(found) => found,
             Err(checkpoint::CheckpointError::Io(error)) => return Err(error.into()),
@@ -566,10 +579,8 @@ impl Recovery<'_> {
                 .entries()
                 .first()
                 .is_none_or(|first| first.1 <= log_start_offset);
-            if self.clean
-                || (starts && self.epochs_fit(&epochs, kept, log_start_offset, end.min(checked_from))?)
-            {
-                replay(self.fs, kept, checked_from, |_, header, _| {
+            if self.clean || (starts && self.epochs_fit(&epochs, kept, log_start_offset, end.min(from))?) {
+                replay(self.fs, kept, from, |_, header, _| {
                     changed |= epochs.assign(header.leader_epoch, header.base_offset);
                     Ok(())
                 })?;
@@ -621,7 +632,10 @@ impl Recovery<'_> {
         Ok(true)
     }
 
-    fn producers(&self, kept: &[Extent], end: i64, checked_from: i64) -> io::Result<(Producers, bool)> {
+    fn producers(&self, checked: &Checked) -> io::Result<(Producers, bool)> {
+        let Checked {
+            ref kept, end, from, ..
+        } = *checked;
         let bases: Vec<i64> = kept.iter().map(|extent| extent.segment.base_offset).collect();
         let mut snapshots = Vec::new();
         for entry in self.fs.list_dir(self.path)? {
@@ -647,20 +661,14 @@ impl Recovery<'_> {
         if Bug::LostSequence.is_on() {
             return Ok((Producers::default(), true));
         }
-        let (mut producers, from) = newest_snapshot(self.fs, self.path, kept, end.min(checked_from))?;
-        let mut rebuilt: Vec<(Arc<Segment>, EndedTransaction)> = Vec::new();
-        replay(self.fs, kept, from, |segment, header, control| {
-            if let Some(ended) = producers.appended(header, control)
-                && ended.aborted
-                && ended.last_offset >= checked_from
-            {
-                rebuilt.push((Arc::clone(segment), ended));
-            }
-            Ok(())
-        })?;
-        for extent in kept.iter().filter(|_| checked_from != i64::MAX) {
-            self.rebuild_transactions(&extent.segment, checked_from, &rebuilt)?;
+        let mended_from = self.transactions_unfit_from(checked)?.min(checked.mended_from);
+        let rebuild = !self.clean || mended_from < i64::MAX;
+        let (mut producers, from) = newest_snapshot(self.fs, self.path, kept, end.min(from))?;
+        if mended_from < from {
+            let (mut earlier, from) = newest_snapshot(self.fs, self.path, kept, mended_from)?;
+            self.replay_transactions(kept, &mut earlier, from, true)?;
         }
+        self.replay_transactions(kept, &mut producers, from, rebuild)?;
         producers.replicated(i64::MAX);
         if Bug::ForgottenTransaction.is_on() {
             producers.forget_transactions();
@@ -668,35 +676,69 @@ impl Recovery<'_> {
         Ok((producers, !snapshots.is_empty()))
     }
 
-    fn rebuild_transactions(
-        &self,
-        segment: &Arc<Segment>,
-        checked_from: i64,
-        rebuilt: &[(Arc<Segment>, EndedTransaction)],
-    ) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        for (_, ended) in rebuilt
-            .iter()
-            .filter(|(owner, _)| owner.base_offset == segment.base_offset)
-        {
-            transactions::put_aborted(&mut bytes, ended);
+    /// Where the first segment begins whose index of aborted transactions cannot be right.
+    fn transactions_unfit_from(&self, checked: &Checked) -> io::Result<i64> {
+        let nexts = checked.kept.iter().skip(1);
+        let ends = nexts.map(|next| next.segment.base_offset).chain([checked.end]);
+        for (extent, end) in checked.kept.iter().zip(ends) {
+            let base_offset = extent.segment.base_offset;
+            match extent.segment.txn_index.open(self.fs, Mode::Write) {
+                Ok(file) if transactions::fit(&*file, base_offset..end)? => {}
+                Ok(_) => return Ok(base_offset),
+                Err(error) => absent_is_fine(Err(error))?,
+            }
         }
-        let mode = if bytes.is_empty() {
-            Mode::Write
-        } else {
-            Mode::Create
-        };
-        let file = match segment.txn_index.open(self.fs, mode) {
-            Ok(file) => file,
-            Err(error) => return absent_is_fine(Err(error)),
-        };
-        let kept = transactions::len_below(&*file, checked_from)?;
-        if kept + bytes.len() as u64 != file.len()? || !bytes.is_empty() {
-            file.set_len(kept)?;
-            file.write_at(kept, &[bytes.into()])?;
-            file.sync_data()?;
+        Ok(i64::MAX)
+    }
+
+    /// Replays the batches from a snapshot at `from` on. With `rebuild`, the indexes of aborted transactions are made
+    /// again as far as they belong to these batches: below a snapshot everything is durable, but behind it the index
+    /// of a segment that is appended to is not synced.
+    fn replay_transactions(
+        &self,
+        kept: &[Extent],
+        producers: &mut Producers,
+        from: i64,
+        rebuild: bool,
+    ) -> io::Result<()> {
+        let mut aborted: BTreeMap<i64, Vec<u8>> = BTreeMap::new();
+        replay(self.fs, kept, from, |segment, header, control| {
+            if let Some(ended) = producers.appended(header, control).filter(|ended| ended.aborted) {
+                transactions::put_aborted(aborted.entry(segment.base_offset).or_default(), &ended);
+            }
+            Ok(())
+        })?;
+        let first = kept.partition_point(|extent| extent.segment.base_offset <= from);
+        for extent in kept[first.saturating_sub(1)..].iter().filter(|_| rebuild) {
+            let entries = aborted.remove(&extent.segment.base_offset).unwrap_or_default();
+            self.rebuild_transactions(&extent.segment, from, &entries)?;
         }
         Ok(())
+    }
+
+    /// The file is replaced as a whole: one that a crash left half made could not be told from a right one.
+    fn rebuild_transactions(&self, segment: &Segment, from: i64, entries: &[u8]) -> io::Result<()> {
+        let file = match segment.txn_index.open(self.fs, Mode::Write) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && entries.is_empty() => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                segment.txn_index.open(self.fs, Mode::Create)?
+            }
+            Err(error) => return Err(error),
+        };
+        let path = segment.txn_index.path();
+        let found = sys::read_all(self.fs, &path, usize::MAX)?;
+        let kept = if from <= segment.base_offset {
+            0
+        } else {
+            usize::try_from(transactions::len_below(&*file, from)?).unwrap_or(usize::MAX)
+        };
+        let content = [&found[..kept], entries].concat();
+        if content == found && !self.in_doubt {
+            return file.sync_data();
+        }
+        segment.txn_index.close();
+        sys::replace(self.fs, &path, content.into())
     }
 }
 

@@ -24,6 +24,8 @@ mod crash_tests;
 #[cfg(test)]
 mod idle_tests;
 #[cfg(test)]
+mod recovery_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};

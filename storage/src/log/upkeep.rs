@@ -282,20 +282,24 @@ impl Log {
         let active = self.active().0;
         let mut segments = Vec::new();
         let mut next_unsynced_base = self.flush.unsynced_base;
+        let mut complete = true;
         for (base_offset, state) in self.segments.range(self.flush.unsynced_base..) {
             if state.written > 0 {
                 let sealed = (*base_offset < active || closing) && state.is_written();
                 segments.push((Arc::clone(&state.segment), sealed));
             }
             // Everything up to here is complete, so the next flush begins behind it.
-            if *base_offset < active && state.is_written() && *base_offset == next_unsynced_base {
+            complete &= *base_offset < active && state.is_written();
+            if complete {
                 let next = self.segments.range(base_offset + 1..).next();
                 next_unsynced_base = next.map_or(active, |(next, _)| *next);
             }
         }
         let written_end = self.written_end;
-        let written = |(offset, _): &&(i64, _)| *offset <= written_end;
-        let snapshots = self.snapshots.iter().filter(written).cloned().collect();
+        // A snapshot says that everything below it is durable, indexes and all.
+        let durable = if closing { written_end } else { next_unsynced_base };
+        let snapshots = self.snapshots.iter().filter(|(offset, _)| *offset <= durable);
+        let snapshots = snapshots.cloned().collect();
         let epochs = self
             .epochs_changed
             .then(|| checkpoint::epochs_text(self.epochs.entries()));
