@@ -495,7 +495,8 @@ impl WriteCheckpoints {
             points.map(move |(topic, partition, points)| (topic, partition, of(points)))
         };
         dir.write_checkpoint(Checkpoint::RecoveryPoint, which(|points| points.recovery_point))?;
-        dir.write_checkpoint(Checkpoint::LogStart, which(|points| points.log_start_offset))?;
+        let starts = which(|points| points.log_start_offset).filter(|(_, _, offset)| *offset > 0);
+        dir.write_checkpoint(Checkpoint::LogStart, starts)?;
         dir.write_checkpoint(Checkpoint::Replication, which(|points| points.high_watermark))?;
         let compacted = which(|points| points.compacted_to).filter(|(_, _, offset)| *offset > 0);
         dir.write_checkpoint(Checkpoint::Cleaner, compacted)?;

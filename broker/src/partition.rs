@@ -377,7 +377,7 @@ impl Partition {
     pub fn points(&self) -> Points {
         Points {
             recovery_point: self.log.recovery_point(),
-            log_start_offset: self.log.log_start_offset(),
+            log_start_offset: self.log.checkpointed_start(),
             high_watermark: self.high_watermark,
             compacted_to: self.log.compacted_to(),
         }

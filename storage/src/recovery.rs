@@ -186,7 +186,7 @@ struct Checked {
 }
 
 impl Recovery<'_> {
-    fn run(&self) -> Result<Recovered, Failure> {
+    fn run(mut self) -> Result<Recovered, Failure> {
         let created = !self.fs.exists(self.path)?;
         if created {
             self.create()?;
@@ -204,19 +204,27 @@ impl Recovery<'_> {
         } else {
             believed(self.options.recovery_point)
         };
-        let mut checked = self.check_segments(segments, trusted)?;
-        let Checked { kept, end, .. } = &mut checked;
-        let first_base = kept[0].segment.base_offset;
-        let log_start_offset = believed(self.options.log_start_offset).max(first_base);
-        if log_start_offset > *end {
-            // What was lost lay below the log start anyway, and offsets are never given out twice.
-            warn!(path = %self.path.display(), end, log_start_offset, "the log ends before it starts");
-            for extent in kept.drain(..).rev() {
-                extent.segment.mark_deleted(self.fs)?;
-                extent.segment.remove_deleted(self.fs)?;
+        let mut checked = self.check_segments(segments.clone(), trusted)?;
+        let recovery_point = self.options.recovery_point;
+        if self.clean && !created && checked.end != recovery_point {
+            // The last head alone has said so, and its offset lies outside the CRC.
+            warn!(path = %self.path.display(), end = checked.end, recovery_point, "the log ends somewhere else");
+            self.clean = false;
+            checked = self.check_segments(segments, believed(recovery_point))?;
+        }
+        let end = checked.end;
+        let first_base = checked.kept[0].segment.base_offset;
+        let mut log_start_offset = believed(self.options.log_start_offset).max(first_base);
+        if log_start_offset > end {
+            // While a log is cut, the checkpoints may speak of what was there before.
+            if bound.is_none() {
+                return Err(Failure::Corrupt {
+                    file: self.path.to_owned(),
+                    offset: end,
+                    reason: format!("the checkpoint says that the log starts at {log_start_offset}"),
+                });
             }
-            kept.push(self.fresh(log_start_offset)?);
-            *end = log_start_offset;
+            log_start_offset = end;
         }
         let (epochs, changed) = self.epochs(&checked, log_start_offset)?;
         if changed {
@@ -228,7 +236,7 @@ impl Recovery<'_> {
         if !self.clean {
             self.fs.sync_dir(self.path)?;
         }
-        let Checked { kept, end, from, .. } = checked;
+        let Checked { kept, from, .. } = checked;
         let had_producers = has_snapshot || producers.len() > 0;
         // Before a crash, the end may have been compacted further than it now reaches.
         let compacted_to = believed(self.options.compacted_to).min(end);
@@ -428,7 +436,7 @@ impl Recovery<'_> {
                 kept.push(extent);
                 continue;
             }
-            let begins_at = walk.end;
+            let before = walk;
             if fit
                 && self.clean_end(&extent, &mut walk)?
                 && (self.clean || (walk.end == trusted && self.is_barely_indexed(&extent)?))
@@ -437,7 +445,7 @@ impl Recovery<'_> {
                 kept.push(extent);
                 continue;
             }
-            walk.end = begins_at;
+            walk = before;
             let whole = self.check_batches(&mut extent, fit, trusted, &mut walk, next_base.is_some())?;
             from = from.min(trusted.max(base_offset));
             kept.push(extent);
@@ -464,15 +472,21 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// After a clean shutdown the last segment is walked from its last index entry to its end. Gives whether that
-    /// was possible.
+    /// After a clean shutdown the heads of the last segment are walked from its last index entry to its end. Gives
+    /// whether that was possible.
     fn clean_end(&self, extent: &Extent, walk: &mut Walk) -> Result<bool, Failure> {
         let log = extent.segment.log.open(self.fs, Mode::Write)?;
         let start = start_position(self.fs, &extent.segment, &*log, extent.size, i64::MAX)?;
         let mut scanner = Scanner::new(&*log, start, extent.size, READ_HEADS);
+        let mut follows = start == 0;
         loop {
             match scanner.next_header() {
-                Ok(Some((_, header))) => walk.end = header.last_offset() + 1,
+                Ok(Some((_, header))) => {
+                    if walk.step(&header, follows, self.options.config.compact).is_err() {
+                        return Ok(false);
+                    }
+                    follows = true;
+                }
                 Ok(None) => return Ok(true),
                 Err(ScanError::Io(error)) => return Err(error.into()),
                 Err(ScanError::Batch { .. }) => return Ok(false),
@@ -756,6 +770,7 @@ fn write_again(log: &dyn File, start: u64, end: u64) -> io::Result<()> {
 }
 
 /// What the next batch has to follow.
+#[derive(Clone, Copy)]
 struct Walk {
     end: i64,
     epoch: i32,

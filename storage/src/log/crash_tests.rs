@@ -260,7 +260,7 @@ impl Schedule {
     }
 
     fn take_checkpoint(&mut self) {
-        let (recovery_point, start) = (self.log().recovery_point(), self.log().log_start_offset());
+        let (recovery_point, start) = (self.log().recovery_point(), self.log().checkpointed_start());
         self.checkpoint = (recovery_point, start);
         self.with_log(|log, jobs| log.on_checkpointed(recovery_point, jobs));
     }
@@ -273,7 +273,7 @@ impl Schedule {
         self.settle();
         if !self.fs.is_stopped() && !self.log().is_offline() {
             assert!(self.log().is_closed(), "nothing is left to wait for");
-            self.checkpoint = (self.log().recovery_point(), self.log().log_start_offset());
+            self.checkpoint = (self.log().recovery_point(), self.log().checkpointed_start());
             match self.open(true) {
                 Ok(()) => {}
                 Err(OpenError::Io { .. }) => self.bench = None,

@@ -21,7 +21,11 @@ fn a_log_that_nobody_wrote_to_since_a_clean_start_is_closed_without_the_disk() {
     let mut bench = written(MemoryFs::new(), 3);
     bench.log.close(&mut bench.jobs);
     bench.settle();
-    let open = |fs: &MemoryFs| Bench::open(fs.kill(), &LogConfig::default(), |options| options.clean = true);
+    let open = |fs: &MemoryFs| {
+        Bench::open(fs.kill(), &LogConfig::default(), |options| {
+            (options.recovery_point, options.clean) = (3, true);
+        })
+    };
     let mut again = open(&bench.fs);
     again.log.close(&mut again.jobs);
     assert!(again.jobs.is_empty() && again.log.is_closed());
@@ -93,8 +97,9 @@ fn a_forgotten_producer_does_not_come_back_with_an_old_sequence() {
     let close = |bench: &mut Bench| {
         bench.log.close(&mut bench.jobs);
         bench.settle();
+        let end = bench.log.recovery_point();
         Bench::open(bench.fs.kill(), &LogConfig::default(), |options| {
-            options.clean = true
+            (options.recovery_point, options.clean) = (end, true);
         })
     };
     bench.append(vec![idempotent(7, 0, 0, 1)]);

@@ -439,6 +439,18 @@ impl Log {
         self.below_cut(self.synced_end)
     }
 
+    /// Where the log starts, for the log directory's checkpoint; 0 where its first segment tells. Never beyond what
+    /// [`Log::recovery_point`] says at the same time: of a log that ends before it starts, something is damaged.
+    pub fn checkpointed_start(&self) -> i64 {
+        let first = self.segments.keys().next().copied();
+        let start = self.log_start_offset.min(self.recovery_point());
+        if first.is_some_and(|first| first < start) {
+            start
+        } else {
+            0
+        }
+    }
+
     /// The offset behind the last record that may be acknowledged: the written end, or the recovery point where
     /// the topic asks for fsync. This is a replica's position.
     pub fn acknowledged_end(&self) -> i64 {

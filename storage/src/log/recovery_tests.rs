@@ -8,6 +8,7 @@ use klamm_protocol::record::{BatchBuilder, Compression};
 use super::crash_tests::machine;
 use super::tests::{Bench, DIR, batch, small};
 use super::*;
+use crate::lane;
 use crate::segment::{self, TXN_INDEX};
 use crate::sys::memory::MemoryFs;
 
@@ -171,4 +172,128 @@ fn a_damaged_index_of_aborted_transactions_is_made_again() {
         33,
         "missing with another index",
     );
+}
+
+/// What lies in the log's directory.
+fn content(fs: &MemoryFs) -> Vec<(String, Vec<u8>)> {
+    let files = fs.list_dir(Path::new(DIR)).unwrap().into_iter();
+    let read = |name: &String| crate::sys::read_all(fs, &Path::new(DIR).join(name), usize::MAX);
+    files
+        .map(|file| (file.name.clone(), read(&file.name).unwrap()))
+        .collect()
+}
+
+#[test]
+fn a_log_that_ends_before_it_starts_is_refused_as_it_is() {
+    for clean in [false, true] {
+        let mut bench = Bench::open(machine(), &small(), |_| {});
+        for _ in 0..40 {
+            bench.append(vec![batch(&[0; 100], 1)]);
+        }
+        bench.log.close(&mut bench.jobs);
+        bench.settle();
+        let fs = bench.fs.kill();
+        fs.remove(&Path::new(DIR).join(lane::RECOVERY_BOUND_FILE))
+            .unwrap();
+        let before = content(&fs);
+        // Of 12, a digit has become another.
+        let opened = Bench::try_open(fs.clone(), &small(), |options| {
+            (options.recovery_point, options.log_start_offset, options.clean) = (40, 72, clean);
+        });
+        assert!(matches!(opened, Err(OpenError::Corrupt { offset: 40, .. })));
+        assert_eq!(content(&fs), before);
+        // While the log is being cut, the checkpoints may speak of what was there before.
+        let bound = Path::new(DIR).join(lane::RECOVERY_BOUND_FILE);
+        crate::sys::replace(&fs, &bound, "0\n60\n".into()).unwrap();
+        let bench = Bench::open(fs, &small(), |options| {
+            (options.recovery_point, options.log_start_offset, options.clean) = (90, 72, clean);
+        });
+        assert_eq!(
+            (bench.log.log_start_offset(), bench.log.log_end_offset()),
+            (40, 40)
+        );
+        assert_eq!(
+            bench.log.segment_count(),
+            before.iter().filter(|file| file.0.ends_with(".log")).count()
+        );
+    }
+}
+
+#[test]
+fn the_checkpointed_start_never_passes_the_recovery_point() {
+    let mut bench = Bench::open(machine(), &small(), |_| {});
+    for _ in 0..30 {
+        bench.append(vec![batch(&[0; 100], 1)]);
+    }
+    bench.settle();
+    flush(&mut bench);
+    assert_eq!(bench.log.checkpointed_start(), 0, "the first segment tells");
+    bench.log.delete_records_before(7, &mut bench.jobs);
+    bench.settle();
+    assert_eq!(bench.log.checkpointed_start(), 7);
+    for _ in 0..5 {
+        bench.append(vec![batch(&[0; 100], 1)]);
+    }
+    bench.settle();
+    bench.log.delete_records_before(35, &mut bench.jobs);
+    bench.settle();
+    assert_eq!(bench.log.log_start_offset(), 35);
+    assert!(bench.log.checkpointed_start() <= bench.log.recovery_point());
+    // Everything goes, and the log begins anew: before, meanwhile and after, and with a crash at any time.
+    for offset in [1000, 500] {
+        bench.log.truncate_fully_and_start_at(offset, &mut bench.jobs);
+        assert!(bench.log.checkpointed_start() <= bench.log.recovery_point());
+        bench.settle();
+        assert_eq!(
+            (bench.log.checkpointed_start(), bench.log.log_start_offset()),
+            (0, offset)
+        );
+    }
+}
+
+#[test]
+fn a_log_that_began_anew_is_flushed_segment_by_segment() {
+    let mut bench = Bench::open(machine(), &small(), |_| {});
+    bench.append(vec![batch(&[0; 100], 1)]);
+    bench.settle();
+    bench.log.truncate_fully_and_start_at(1000, &mut bench.jobs);
+    bench.settle();
+    for _ in 0..40 {
+        bench.append(vec![batch(&[0; 100], 1)]);
+        for _ in 0..20 {
+            let jobs = std::mem::take(&mut bench.jobs);
+            for done in lane::run(&bench.shared, jobs) {
+                bench.log.on_done(done, &mut bench.jobs);
+            }
+        }
+        assert!(bench.jobs.is_empty(), "a flush that never ends");
+    }
+    assert!(bench.log.segment_count() > 2);
+}
+
+/// Offsets lie outside the CRC: the last head alone would say where the log ends.
+#[test]
+fn an_end_that_is_not_the_recovery_point_is_not_believed_after_a_clean_stop() {
+    for (end, bit) in (0..64).flat_map(|bit| [(39, bit), (40, bit)]) {
+        let mut bench = Bench::open(machine(), &small(), |_| {});
+        for _ in 0..end {
+            bench.append(vec![batch(&[0; 100], 1)]);
+        }
+        bench.log.close(&mut bench.jobs);
+        bench.settle();
+        let fs = bench.fs.kill();
+        fs.remove(&Path::new(DIR).join(lane::RECOVERY_BOUND_FILE))
+            .unwrap();
+        let files = content(&fs);
+        let (name, bytes) = files.iter().rfind(|file| file.0.ends_with(".log")).unwrap();
+        let last = bytes.len() - batch(&[0; 100], 1).size();
+        fs.flip_bit(&Path::new(DIR).join(name), last * 8 + bit).unwrap();
+        let opened = Bench::try_open(fs, &small(), |options| {
+            (options.recovery_point, options.clean) = (end, true);
+        });
+        assert!(
+            matches!(opened, Err(OpenError::Corrupt { .. })),
+            "end {end}, bit {bit}"
+        );
+    }
 }
