@@ -274,6 +274,31 @@ fn with_fsync_a_record_counts_when_it_is_synced() {
 }
 
 #[test]
+fn with_flush_messages_at_four_three_records_wait_and_the_fourth_syncs_them() {
+    let config = LogConfig {
+        flush_messages: Some(4),
+        ..LogConfig::default()
+    };
+    let mut bench = Bench::new(&config);
+    for number in 0..12 {
+        let synced = number / 4 * 4;
+        assert_eq!(bench.log.recovery_point(), synced, "before record {number}");
+        bench.append(vec![batch(b"a", 1)]);
+        bench.settle();
+        assert_eq!(
+            bench.log.acknowledged_end(),
+            number + 1,
+            "nobody waits for the sync"
+        );
+    }
+    assert_eq!(bench.log.recovery_point(), 12);
+    for seed in 0..20 {
+        let reopened = Bench::open(bench.fs.power_cut(seed), &config, |_| {});
+        assert_eq!(reopened.offsets(), (0..12).collect::<Vec<_>>(), "seed {seed}");
+    }
+}
+
+#[test]
 fn a_clean_shutdown_needs_no_check_and_keeps_producers() {
     let mut bench = Bench::new(&small());
     for sequence in 0..50 {
@@ -428,6 +453,40 @@ fn retention_takes_whole_segments_below_the_high_watermark() {
         (reopened.log.log_start_offset(), reopened.log.log_end_offset()),
         (100, 100)
     );
+}
+
+#[test]
+fn retention_by_size_keeps_the_limit_and_less_than_a_segment_more() {
+    for limit in [0, 500, 5000] {
+        let config = LogConfig {
+            retention_ms: None,
+            retention_bytes: Some(limit),
+            ..small()
+        };
+        let mut bench = Bench::new(&config);
+        let mut gone = 0;
+        for number in 0..200 {
+            bench.append(vec![batch(&[0; 100], 1)]);
+            bench.settle();
+            let before = bench.log.size_bytes();
+            let deleted = bench.log.retain(1000, number + 1, &mut bench.jobs);
+            bench.settle();
+            let after = bench.log.size_bytes();
+            assert!(
+                after < limit + config.segment_bytes,
+                "{after} bytes, limit {limit}"
+            );
+            if deleted == 0 {
+                assert_eq!(after, before, "limit {limit}");
+            } else {
+                assert!(after >= limit, "{after} bytes are left, limit {limit}");
+            }
+            gone += deleted;
+        }
+        assert!(gone > 10, "limit {limit}: {gone} segments");
+        let start = bench.log.log_start_offset();
+        assert_eq!(bench.offsets(), (start..200).collect::<Vec<_>>(), "limit {limit}");
+    }
 }
 
 #[test]
