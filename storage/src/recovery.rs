@@ -102,13 +102,15 @@ pub(crate) fn open(
     options: &OpenOptions,
 ) -> Result<Recovered, OpenError> {
     let path = directory.path();
-    let exists = |name: &str| {
-        fs.exists(&path.join(name)).map_err(|error| OpenError::Io {
-            path: path.clone(),
-            error,
-        })
+    let in_path = |error| OpenError::Io {
+        path: path.clone(),
+        error,
     };
-    let in_doubt = exists(DOUBT_FILE)?;
+    let exists = |name: &str| fs.exists(&path.join(name)).map_err(in_path);
+    // Amid a cut the disk may still have what the page cache has not, as after a sync that failed.
+    let bound = recovery_bound(fs, &path).map_err(in_path)?;
+    let amid_cut = !options.clean && bound.is_some_and(|bound| bound > 0);
+    let in_doubt = exists(DOUBT_FILE)? || amid_cut;
     let gaps = options.config.compact || exists(COMPACTED_FILE)?;
     let recovery = Recovery {
         fs,
@@ -169,7 +171,7 @@ struct Recovery<'a> {
     gaps: bool,
     /// Nothing is checked that need not be.
     clean: bool,
-    /// What is not below the recovery point is written again, see [`DOUBT_FILE`].
+    /// What is not below the recovery point is written again: see [`DOUBT_FILE`], or the log was cut.
     in_doubt: bool,
 }
 
@@ -193,7 +195,7 @@ impl Recovery<'_> {
         }
         self.check_topic()?;
         let mut segments = self.sweep()?;
-        let bound = self.recovery_bound()?;
+        let bound = recovery_bound(self.fs, self.path)?;
         // What the checkpoints say beyond the bound may be about another log, or about this one before a cut.
         let believed = |offset: i64| offset.min(bound.unwrap_or(i64::MAX)).max(0);
         if segments.is_empty() {
@@ -248,7 +250,7 @@ impl Recovery<'_> {
         let facts = kept.iter().map(|extent| facts(self.fs, extent));
         let segments = facts.collect::<io::Result<Vec<_>>>()?;
         if self.in_doubt {
-            self.fs.remove(&self.path.join(DOUBT_FILE))?;
+            absent_is_fine(self.fs.remove(&self.path.join(DOUBT_FILE)))?;
         }
         Ok(Recovered {
             segments,
@@ -373,22 +375,6 @@ impl Recovery<'_> {
         Ok(segments)
     }
 
-    /// The offset up to which the checkpoints count, when a truncation or the creation of the log has set one.
-    fn recovery_bound(&self) -> io::Result<Option<i64>> {
-        let content = match sys::read_all(self.fs, &self.path.join(RECOVERY_BOUND_FILE), 100) {
-            Ok(content) => content,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(Some(0)),
-            Err(error) => return Err(error),
-        };
-        // One that cannot be read bounds at 0: everything is checked.
-        let text = String::from_utf8(content).unwrap_or_default();
-        let offset = text
-            .strip_prefix("0\n")
-            .and_then(|rest| rest.trim_end().parse().ok());
-        Ok(Some(offset.unwrap_or(0)))
-    }
-
     /// All is durable up to `end`. The bound goes when the checkpoints say nothing any more that is wrong.
     fn settle_bound(&self, bound: Option<i64>, end: i64) -> io::Result<Option<i64>> {
         let Some(bound) = bound else { return Ok(None) };
@@ -423,16 +409,24 @@ impl Recovery<'_> {
                 break;
             }
             walk.end = walk.end.max(base_offset);
+            let is_checked = next_base.is_none_or(|next| next >= trusted);
+            if is_checked && self.in_doubt {
+                // On the disk they may be other than they look.
+                for index in [&extent.segment.index, &extent.segment.time_index] {
+                    index.close();
+                    absent_is_fine(self.fs.remove(&index.path()))?;
+                }
+            }
             let fit = sidecars_fit(self.fs, &extent, self.interval)?;
             if !fit {
                 mended_from = mended_from.min(base_offset);
             }
             // A recovery point right at the end may be older than the last entries of the indexes.
-            if next_base.is_some_and(|next| next < trusted) {
+            if let Some(next) = next_base.filter(|_| !is_checked) {
                 if !fit {
                     self.rebuild_indexes(&extent)?;
                 }
-                walk.end = next_base.expect("looked at above");
+                walk.end = next;
                 kept.push(extent);
                 continue;
             }
@@ -536,6 +530,7 @@ impl Recovery<'_> {
         let mut scanner = Scanner::new(&*log, start, extent.size, READ_ALL);
         let mut follows = start == 0;
         let mut position = start;
+        let mut untrusted_from = None;
         let damage = loop {
             let reason = match scanner.next_checked() {
                 Ok(None) => break None,
@@ -543,6 +538,9 @@ impl Recovery<'_> {
                     Ok(()) => {
                         follows = true;
                         rebuilt.batch(&header, at, self.interval);
+                        if header.last_offset() >= trusted {
+                            untrusted_from.get_or_insert(at);
+                        }
                         position = at + header.total_size() as u64;
                         continue;
                     }
@@ -567,7 +565,7 @@ impl Recovery<'_> {
             extent.size = position;
         }
         if self.in_doubt {
-            write_again(&*log, start, position)?;
+            write_again(&*log, untrusted_from.unwrap_or(position), position)?;
         }
         log.sync_data()?;
         rebuilt.write(self.fs, segment, sealed && damage.is_none())?;
@@ -756,7 +754,24 @@ impl Recovery<'_> {
     }
 }
 
-/// Makes bytes dirty, so that the next sync brings them to the disk.
+/// The offset up to which the checkpoints count, when a truncation or the creation of the log has set one.
+fn recovery_bound(fs: &dyn Fs, directory: &Path) -> io::Result<Option<i64>> {
+    let content = match sys::read_all(fs, &directory.join(RECOVERY_BOUND_FILE), 100) {
+        Ok(content) => content,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(Some(0)),
+        Err(error) => return Err(error),
+    };
+    // One that cannot be read bounds at 0: everything is checked.
+    let text = String::from_utf8(content).unwrap_or_default();
+    let offset = text
+        .strip_prefix("0\n")
+        .and_then(|rest| rest.trim_end().parse().ok());
+    Ok(Some(offset.unwrap_or(0)))
+}
+
+/// Makes bytes and the length dirty, so that the next sync brings them to the disk: after one that failed, the page
+/// cache takes them for clean.
 fn write_again(log: &dyn File, start: u64, end: u64) -> io::Result<()> {
     let mut position = start;
     while position < end {
@@ -766,7 +781,7 @@ fn write_again(log: &dyn File, start: u64, end: u64) -> io::Result<()> {
         log.write_at(position, &[bytes.into()])?;
         position += step as u64;
     }
-    Ok(())
+    log.set_len(end)
 }
 
 /// What the next batch has to follow.

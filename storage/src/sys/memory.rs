@@ -376,7 +376,16 @@ impl State {
 impl Dir {
     fn lose(&mut self, random: &mut Random) {
         let arrived = random.below(self.pending.len() + 1);
-        for change in self.pending.drain(..).take(arrived) {
+        let in_order = random.below(3) == 0;
+        for (number, change) in self.pending.drain(..).enumerate() {
+            let arrives = if in_order {
+                number < arrived
+            } else {
+                random.below(2) == 0
+            };
+            if !arrives {
+                continue;
+            }
             match change {
                 DirChange::Put(name, id) => {
                     self.durable.insert(name, id);
@@ -716,9 +725,7 @@ impl File for MemoryFile {
                 return Err(ErrorKind::ResourceBusy.into());
             }
             content.reserved = 0;
-            if content.live.len() != to_usize(len) {
-                content.change(Change::SetLen(to_usize(len)), now_ms);
-            }
+            content.change(Change::SetLen(to_usize(len)), now_ms);
             Ok(())
         })
     }
