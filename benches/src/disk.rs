@@ -51,16 +51,7 @@ enum Chore {
 impl Chore {
     fn run(self) -> io::Result<()> {
         match self {
-            Chore::StartWriteback(file, position, len) => {
-                let (position, len) = (position.cast_signed(), len.cast_signed());
-                let flags = libc::SYNC_FILE_RANGE_WRITE;
-                // SAFETY: plain numbers, and a descriptor that is open for as long as `file` lives.
-                let result = unsafe { libc::sync_file_range(file.as_raw_fd(), position, len, flags) };
-                if result == 0 {
-                    return Ok(());
-                }
-                Err(io::Error::last_os_error())
-            }
+            Chore::StartWriteback(file, position, len) => start_writeback(&file, position, len),
             Chore::Sync(file) => file.sync_data(),
             Chore::Remove(path) => fs::remove_file(path),
         }
@@ -138,6 +129,97 @@ fn write_steadily(directory: &Path, way: Way, seconds: Duration) -> io::Result<T
         }
     }
     unreachable!("the loop has no end")
+}
+
+/// So many threads sync files, where it is not one: as many as a lane has flushers.
+const SYNC_THREADS: usize = 8;
+const SYNC_FILES: [usize; 3] = [12, 100, 1000];
+const SYNC_ROUNDS: u64 = 20;
+/// What each file got since it was synced last.
+const SYNC_WRITE_BYTES: usize = 4 << 10;
+
+/// Makes the last write to each of these files durable.
+type SyncAll = dyn Fn(&[File]) -> io::Result<()>;
+
+/// What a round of syncs takes: many files were written to, and all are to be durable.
+pub fn syncs(directory: &Path) -> io::Result<()> {
+    let ways: [(&str, &SyncAll); 6] = [
+        ("one after the other", &|files| {
+            files.iter().try_for_each(File::sync_data)
+        }),
+        ("one after the other, writeback of all started", &|files| {
+            start_all(files)?;
+            files.iter().try_for_each(File::sync_data)
+        }),
+        ("eight threads", &sync_with_threads),
+        ("eight threads, writeback of all started", &|files| {
+            start_all(files)?;
+            sync_with_threads(files)
+        }),
+        ("eight threads, each starts its own", &|files| {
+            in_threads(files, |own| {
+                start_all(own)?;
+                own.iter().try_for_each(File::sync_data)
+            })
+        }),
+        ("syncfs", &|files| Ok(rustix::fs::syncfs(&files[0])?)),
+    ];
+    for count in SYNC_FILES {
+        let directory = tempfile::tempdir_in(directory)?;
+        let open = |number| File::create(directory.path().join(format!("{number}")));
+        let files: Vec<File> = (0..count).map(open).collect::<io::Result<_>>()?;
+        for file in &files {
+            rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, RESERVE_BYTES)?;
+        }
+        rustix::fs::sync();
+        let (block, mut position) = (vec![0x5a; SYNC_WRITE_BYTES], 0);
+        for (name, sync_all) in ways {
+            let mut times = Times::default();
+            for _ in 0..SYNC_ROUNDS {
+                for file in &files {
+                    file.write_all_at(&block, position)?;
+                }
+                position += SYNC_WRITE_BYTES as u64;
+                let from = Instant::now();
+                sync_all(&files)?;
+                times.add(from);
+            }
+            times.print(&format!("{count} files, {name}"));
+        }
+    }
+    Ok(())
+}
+
+fn start_all(files: &[File]) -> io::Result<()> {
+    let start = |file: &File| start_writeback(file, 0, 0);
+    files.iter().try_for_each(start)
+}
+
+fn sync_with_threads(files: &[File]) -> io::Result<()> {
+    in_threads(files, |own| own.iter().try_for_each(File::sync_data))
+}
+
+fn in_threads(files: &[File], work: impl Fn(&[File]) -> io::Result<()> + Sync) -> io::Result<()> {
+    std::thread::scope(|scope| {
+        let parts = files.chunks(files.len().div_ceil(SYNC_THREADS));
+        let threads: Vec<_> = parts.map(|own| scope.spawn(|| work(own))).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, io::Result<()>>| thread.join();
+        threads
+            .into_iter()
+            .try_for_each(|thread| join(thread).expect("no sync panics"))
+    })
+}
+
+/// Starts the writeback of a part of a file; a length of 0 is up to its end.
+fn start_writeback(file: &File, position: u64, len: u64) -> io::Result<()> {
+    let (position, len) = (position.cast_signed(), len.cast_signed());
+    let flags = libc::SYNC_FILE_RANGE_WRITE;
+    // SAFETY: plain numbers, and a descriptor that is open for as long as `file` lives.
+    let result = unsafe { libc::sync_file_range(file.as_raw_fd(), position, len, flags) };
+    if result == 0 {
+        return Ok(());
+    }
+    Err(io::Error::last_os_error())
 }
 
 /// Each read brings [`READ_BYTES`] to a socket whose other end throws away what comes.

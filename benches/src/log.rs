@@ -161,7 +161,7 @@ fn batch(bytes: usize) -> Batch {
 
 /// Appends of single records, each a batch of its own, in turn to all logs.
 pub fn paced(directory: &Path, seconds: Duration) -> io::Result<()> {
-    for fsync in [false, true] {
+    for fsync in [true, false] {
         for rate in [20_000, 100_000] {
             for logs in [12, 100, 1000] {
                 let times = pace(directory, seconds, fsync, rate, logs)?;
@@ -178,6 +178,10 @@ fn pace(directory: &Path, seconds: Duration, fsync: bool, rate: usize, logs: usi
     let directory = tempfile::tempdir_in(directory)?;
     let disk = Disk::open(directory.path(), logs, fsync)?;
     let (batch, a_tick) = (batch(RECORD_BYTES), rate / TICKS_PER_SECOND);
+    // The first record of a log takes syncs of names and of its leader epoch that no later one does.
+    disk.append(0..logs, &batch, Instant::now())?;
+    disk.settle();
+    disk.state().times = Times::default();
     let (mut clock, began, mut next) = (Clock::start(TICK), Instant::now(), 0);
     while began.elapsed() < seconds {
         let from = clock.tick();

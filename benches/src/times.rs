@@ -45,7 +45,7 @@ impl Times {
         let count = self.0.len();
         let at = |permille: usize| self.0[(count - 1) * permille / 1000];
         println!(
-            "  {name:<44} {count:>8} times, in µs: p50 {:>7}  p99 {:>7}  p99.9 {:>7}  most {:>8}",
+            "  {name:<60} {count:>8} times, in µs: p50 {:>7}  p99 {:>7}  p99.9 {:>7}  most {:>8}",
             at(500),
             at(990),
             at(999),

@@ -77,6 +77,13 @@ impl LaneJob {
         1 + (topic + partition) % FLUSHERS
     }
 
+    /// Has the disk begin with a flush that is to be waited for later.
+    pub(crate) fn start(&self, fs: &dyn Fs) {
+        if let Work::Flush(job) = &self.work {
+            job.start(fs);
+        }
+    }
+
     /// Whether it has to be alone: everything of its log before it is done, everything behind it waits. A swap need
     /// not: it comes between other work of the flusher, and appends do not touch its segments.
     pub(crate) fn is_barrier(&self) -> bool {

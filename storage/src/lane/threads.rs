@@ -138,6 +138,10 @@ impl Shared {
     fn work(&self, number: usize) {
         while let Some(jobs) = self.queues[number].take() {
             if number > 0 {
+                // The disk works on all of a round while the first is waited for.
+                if jobs.len() > 1 {
+                    jobs.iter().for_each(|job| job.start(&*self.fs));
+                }
                 // Each sync may take long: report it before the next begins.
                 for job in jobs {
                     (self.report)(run(&self.fs, vec![job]));

@@ -33,6 +33,14 @@ pub(crate) struct FlushJob {
 }
 
 impl FlushJob {
+    pub(super) fn start(&self, fs: &dyn Fs) {
+        for (segment, _) in self.segments.iter().filter(|_| !self.sync_follows) {
+            if let Ok(log) = segment.log.open(fs, Mode::Write) {
+                log.start_sync();
+            }
+        }
+    }
+
     /// Gives the largest offset whose snapshot is written.
     fn sync(&self, fs: &dyn Fs) -> io::Result<Option<i64>> {
         let segments = if self.sync_follows {

@@ -133,6 +133,9 @@ pub trait File: Send + Sync {
     /// lost for good: it must never be answered by trying again. Therefore it is never `StorageFull`, which is.
     fn sync_data(&self) -> io::Result<()>;
 
+    /// Has the disk begin with what a sync would wait for. Promises nothing and waits for nothing.
+    fn start_sync(&self) {}
+
     /// Reserves space for `len` bytes from `position` on without moving the end of the file.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::io::ErrorKind;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -266,6 +266,12 @@ impl File for RealFile {
 
     fn sync_data(&self) -> io::Result<()> {
         rustix::fs::fdatasync(&self.fd).map_err(|error| sync_error(&error.into()))
+    }
+
+    fn start_sync(&self) {
+        // SAFETY: numbers, and a descriptor that is open for as long as `self` lives. Whatever goes wrong is told by the
+        // sync that follows.
+        unsafe { libc::sync_file_range(self.fd.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
     }
 
     fn reserve(&self, position: u64, len: u64) -> io::Result<()> {
