@@ -430,7 +430,7 @@ pub struct UnregisterControllerRecord {
     pub controller_id: i32,
 }
 
-/// The file `quorum-state`: whom a node voted for.
+/// Kafka's file `quorum-state`: whom a node voted for. Ours of that name is another one, see `docs/formats.md`.
 #[derive(Clone, Debug, PartialEq, Message)]
 #[message(kind = "data", versions = "0-1", flexible = "0+")]
 pub struct QuorumStateData {
