@@ -241,14 +241,6 @@ impl<'a> TimeIndex<'a> {
         found.checked_sub(1).map(|number| self.entry(number)).transpose()
     }
 
-    /// The last of the entries in the first `len` bytes.
-    pub(crate) fn last_before(&self, len: u64) -> io::Result<Option<TimestampOffset>> {
-        (len / TIME_ENTRY)
-            .checked_sub(1)
-            .map(|number| self.entry(number))
-            .transpose()
-    }
-
     /// Bytes of the entries with an offset below `offset`: what remains when the log is cut there.
     pub(crate) fn len_below(&self, offset: i64) -> io::Result<u64> {
         let found = partition_point(self.entries, |n| Ok(self.entry(n)?.offset < offset))?;

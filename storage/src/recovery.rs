@@ -19,6 +19,7 @@ use crate::checkpoint;
 use crate::compaction::{self, COMPACTED_FILE};
 use crate::epochs::LeaderEpochs;
 use crate::files::{DOUBT_FILE, Directory};
+use crate::index::{self, OffsetIndex, TimeIndex};
 use crate::lane::{EPOCHS_FILE, RECOVERY_BOUND_FILE};
 use crate::log::OpenOptions;
 use crate::log_dir::{PARTITION_FILE, PartitionMetadata};
@@ -28,9 +29,7 @@ use crate::scan::{ScanError, Scanner};
 use crate::segment::{
     self, CLEANED, DELETED, INDEX, LOG, SNAPSHOT, Segment, TIME_INDEX, TXN_INDEX, absent_is_fine,
 };
-use crate::sidecars::{
-    Extent, READ_HEADS, Rebuilt, SegmentFacts, entries_hold, facts, sidecars_fit, start_position,
-};
+use crate::sidecars::{Extent, READ_HEADS, Rebuilt, SegmentFacts, facts, sidecars_fit, start_position};
 use crate::sys::{self, DirEntry, File, Fs, Mode};
 use crate::transactions;
 
@@ -476,7 +475,7 @@ impl Recovery<'_> {
         loop {
             match scanner.next_header() {
                 Ok(Some((_, header))) => {
-                    if walk.step(&header, follows, self.options.config.compact).is_err() {
+                    if walk.step(&header, follows, self.gaps).is_err() {
                         return Ok(false);
                     }
                     follows = true;
@@ -488,12 +487,32 @@ impl Recovery<'_> {
         }
     }
 
-    /// Whether the indexes have no entry but a last one, which was compared with its batch: more of them may have holes
-    /// after a power cut, as those of a segment that is appended to are not synced.
-    fn is_barely_indexed(&self, extent: &Extent) -> io::Result<bool> {
-        let index = extent.segment.index.open(self.fs, Mode::Write)?;
-        let time_index = extent.segment.time_index.open(self.fs, Mode::Write)?;
-        Ok(index.len()? <= crate::index::OFFSET_ENTRY && time_index.len()? <= crate::index::TIME_ENTRY)
+    /// Whether the indexes have no entry but a last one, which was compared with its batch, and the time index tells
+    /// of all batches that the other does: those of a segment that is appended to are not synced, and more of their
+    /// entries may have holes after a power cut.
+    fn is_barely_indexed(&self, extent: &Extent) -> Result<bool, Failure> {
+        let segment = &extent.segment;
+        let index = segment.index.open(self.fs, Mode::Write)?;
+        let time_index = segment.time_index.open(self.fs, Mode::Write)?;
+        if index.len()? > index::OFFSET_ENTRY || time_index.len()? > index::TIME_ENTRY {
+            return Ok(false);
+        }
+        let last = TimeIndex::new(&*time_index, segment.base_offset)?.last()?;
+        let Some(indexed) = OffsetIndex::new(&*index, segment.base_offset)?.last()? else {
+            return Ok(true);
+        };
+        let log = segment.log.open(self.fs, Mode::Write)?;
+        let mut scanner = Scanner::new(&*log, 0, extent.size, READ_HEADS);
+        loop {
+            match scanner.next_header() {
+                Ok(Some((_, header))) if header.max_timestamp_ms > last.map_or(-1, |last| last.ms) => {
+                    return Ok(false);
+                }
+                Ok(Some((position, _))) if position < indexed.position => {}
+                Err(ScanError::Io(error)) => return Err(error.into()),
+                Ok(_) | Err(ScanError::Batch { .. }) => return Ok(true),
+            }
+        }
     }
 
     /// Of a segment below the recovery point.
@@ -507,8 +526,8 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Checks the batches from the last indexed one below `trusted` on, if the indexes `fit`, and rebuilds those behind
-    /// it. Damage below `trusted` is refused; beyond it, the segment is cut. Gives whether nothing was cut.
+    /// Rebuilds the indexes, and checks the batches from `trusted` on, or all where an index did not `fit`; below that,
+    /// their heads. Damage below `trusted` is refused; beyond it, the segment is cut. Gives whether nothing was cut.
     fn check_batches(
         &self,
         extent: &mut Extent,
@@ -517,26 +536,29 @@ impl Recovery<'_> {
         walk: &mut Walk,
         sealed: bool,
     ) -> Result<bool, Failure> {
-        let (segment, base_offset) = (&extent.segment, extent.segment.base_offset);
+        let segment = &extent.segment;
         let log = segment.log.open(self.fs, Mode::Write)?;
-        let mut start = 0;
-        if trusted > base_offset && fit {
-            let indexed = start_position(self.fs, segment, &*log, extent.size, trusted - 1)?;
-            if entries_hold(self.fs, segment, &*log, extent.size, indexed)? {
-                start = indexed;
-            }
-        }
-        let mut rebuilt = Rebuilt::at(self.fs, segment, &*log, start)?;
-        let mut scanner = Scanner::new(&*log, start, extent.size, READ_ALL);
-        let mut follows = start == 0;
-        let mut position = start;
-        let mut untrusted_from = None;
+        let mut rebuilt = Rebuilt::new(segment.base_offset);
+        let mut trusting = fit && walk.end < trusted;
+        let read_ahead = if trusting { READ_HEADS } else { READ_ALL };
+        let mut scanner = Scanner::new(&*log, 0, extent.size, read_ahead);
+        let (mut position, mut untrusted_from) = (0, None);
         let damage = loop {
-            let reason = match scanner.next_checked() {
+            let next = if trusting {
+                scanner.next_header()
+            } else {
+                scanner.next_checked()
+            };
+            let reason = match next {
                 Ok(None) => break None,
-                Ok(Some((at, header))) => match walk.step(&header, follows, self.gaps) {
+                // A head that is wrong may say that it reaches as far.
+                Ok(Some((at, header))) if trusting && header.last_offset() >= trusted - 1 => {
+                    trusting = false;
+                    scanner = Scanner::new(&*log, at, extent.size, READ_ALL);
+                    continue;
+                }
+                Ok(Some((at, header))) => match walk.step(&header, true, self.gaps) {
                     Ok(()) => {
-                        follows = true;
                         rebuilt.batch(&header, at, self.interval);
                         if header.last_offset() >= trusted {
                             untrusted_from.get_or_insert(at);

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use klamm_protocol::record::BatchHeader;
 
 use crate::files::LazyFile;
-use crate::index::{self, Indexer, OffsetEntry, OffsetIndex, TimeIndex, TimestampOffset};
+use crate::index::{self, Indexer, OffsetIndex, TimeIndex, TimestampOffset};
 use crate::scan::{ScanError, Scanner};
 use crate::segment::{Segment, absent_is_fine};
-use crate::sys::{File, Fs, Mode};
+use crate::sys::{self, File, Fs, Mode};
 
 /// Read-ahead for looking at heads.
 pub(crate) const READ_HEADS: usize = 8 * 1024;
@@ -65,44 +65,20 @@ impl std::fmt::Debug for SegmentFacts {
     }
 }
 
-/// The index entries of a segment from some position on, made anew.
+/// The indexes of a segment, made anew.
 pub(crate) struct Rebuilt {
-    index_kept: u64,
-    time_index_kept: u64,
     indexer: Indexer,
     index: Vec<u8>,
     time_index: Vec<u8>,
 }
 
 impl Rebuilt {
-    pub(crate) fn at(fs: &dyn Fs, segment: &Segment, log: &dyn File, start: u64) -> io::Result<Rebuilt> {
-        let base_offset = segment.base_offset;
-        let mut rebuilt = Rebuilt {
-            index_kept: 0,
-            time_index_kept: 0,
+    pub(crate) fn new(base_offset: i64) -> Rebuilt {
+        Rebuilt {
             indexer: Indexer::new(base_offset),
             index: Vec::new(),
             time_index: Vec::new(),
-        };
-        if start == 0 {
-            return Ok(rebuilt);
         }
-        // The entry that points to `start` stays; the time entry made with it is at most that batch's.
-        let index = segment.index.open(fs, Mode::Create)?;
-        rebuilt.index_kept = OffsetIndex::new(&*index, base_offset)?.len_below(start + 1)?;
-        let mut heads = Scanner::new(log, start, log.len()?, READ_HEADS);
-        let first = match heads.next_header() {
-            Ok(Some((_, header))) => header.base_offset,
-            _ => return Err(io::ErrorKind::InvalidData.into()),
-        };
-        let file = segment.time_index.open(fs, Mode::Create)?;
-        let time_index = TimeIndex::new(&*file, base_offset)?;
-        rebuilt.time_index_kept = time_index.len_below(first)?;
-        let last = time_index
-            .last_before(rebuilt.time_index_kept)?
-            .unwrap_or(TimestampOffset::NONE);
-        rebuilt.indexer = Indexer::resume(base_offset, 0, last, last);
-        Ok(rebuilt)
     }
 
     pub(crate) fn batch(&mut self, header: &BatchHeader, position: u64, interval: u64) {
@@ -110,18 +86,18 @@ impl Rebuilt {
             .batch(header, position, interval, &mut self.index, &mut self.time_index);
     }
 
+    /// Files are replaced as a whole: one that a crash left half made could not be told from a right one. Their names
+    /// are left to be synced by the caller.
     pub(crate) fn write(mut self, fs: &dyn Fs, segment: &Segment, sealed: bool) -> io::Result<()> {
         if sealed {
             self.indexer.seal(&mut self.time_index);
         }
-        for (file, kept, bytes) in [
-            (&segment.index, self.index_kept, self.index),
-            (&segment.time_index, self.time_index_kept, self.time_index),
+        for (file, bytes) in [
+            (&segment.index, self.index),
+            (&segment.time_index, self.time_index),
         ] {
-            let file = file.open(fs, Mode::Create)?;
-            file.set_len(kept)?;
-            file.write_at(kept, &[bytes.into()])?;
-            file.sync_data()?;
+            file.close();
+            sys::put(fs, &file.path(), bytes.into(), true)?;
         }
         Ok(())
     }
@@ -156,51 +132,6 @@ pub(crate) fn sidecars_fit(fs: &dyn Fs, extent: &Extent, interval: u64) -> io::R
         Some(last) => is_time_of(fs, segment, &*log, extent.size, last),
         None => Ok(true),
     }
-}
-
-/// Whether the entries that a rebuild from `start` on would keep are right, each of them. Those of a segment that is
-/// appended to are not synced: a power cut leaves holes, and entries of appends that failed.
-pub(crate) fn entries_hold(
-    fs: &dyn Fs,
-    segment: &Segment,
-    log: &dyn File,
-    size: u64,
-    start: u64,
-) -> io::Result<bool> {
-    let base_offset = segment.base_offset;
-    let file = segment.index.open(fs, Mode::Create)?;
-    let index = OffsetIndex::new(&*file, base_offset)?;
-    let mut before = OffsetEntry {
-        offset: base_offset - 1,
-        position: 0,
-    };
-    for number in 0..index.len_below(start + 1)? / index::OFFSET_ENTRY {
-        let entry = index.entry(number)?;
-        let ascends = entry.offset > before.offset && entry.position > before.position;
-        let named = if ascends {
-            head_at(log, entry.position, size)?
-        } else {
-            None
-        };
-        if named.is_none_or(|header| header.last_offset() != entry.offset) {
-            return Ok(false);
-        }
-        before = entry;
-    }
-    let Some(first) = head_at(log, start, size)?.filter(|_| before.position == start) else {
-        return Ok(start == 0);
-    };
-    let file = segment.time_index.open(fs, Mode::Create)?;
-    let time_index = TimeIndex::new(&*file, base_offset)?;
-    let mut last = None;
-    for number in 0..time_index.len_below(first.base_offset)? / index::TIME_ENTRY {
-        let entry = time_index.entry(number)?;
-        if last.is_some_and(|last: TimestampOffset| entry.ms <= last.ms || entry.offset <= last.offset) {
-            return Ok(false);
-        }
-        last = Some(entry);
-    }
-    last.map_or(Ok(true), |last| is_time_of(fs, segment, log, size, last))
 }
 
 /// The head of the batch that begins at `position`, if one does.

@@ -1,23 +1,25 @@
 //! Random work on a log, a fault at every single call to the file system, and then: is what was promised there?
 //!
-//! One schedule is one seed: appends, cuts, flushes, checkpoints, restarts, with the lane's two queues running
-//! whenever chance says. The model is a list of batches. After the fault the process is killed, or the machine,
+//! One schedule is one seed: appends, transactions, cuts, flushes, checkpoints, restarts, with the lane's two queues
+//! running whenever chance says. The model is a list of batches. After the fault the process is killed, or the machine,
 //! and the log is opened again. Then it must hold a prefix of what was appended, with all that was acknowledged
 //! (after a power cut: all that was synced), and every sidecar must agree with the batches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use klamm_protocol::record::{Batch, BatchBuilder, Compression};
+use klamm_protocol::record::control::{ControlRecord, end_transaction};
+use klamm_protocol::record::{Batch, BatchBuilder, Compression, INFLATE_LIMIT_BYTES};
 
 use super::tests::{Bench, DIR, key};
 use super::*;
-use crate::index::{OffsetIndex, TimeIndex};
+use crate::index::{OffsetIndex, TimeIndex, TimestampOffset};
 use crate::lane;
 use crate::scan::Scanner;
-use crate::segment::{self, LOG};
+use crate::segment::{self, INDEX, LOG, TXN_INDEX, absent_is_fine};
 use crate::sys::Mode;
 use crate::sys::memory::{Fault, MemoryFs, Random};
+use crate::transactions;
 
 /// What a schedule does at its end, and what it may expect then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,9 +140,20 @@ impl Schedule {
         let mut batches = Vec::new();
         for _ in 0..1 + self.random.below(3) {
             let mut builder = BatchBuilder::new(Compression::None);
-            let producer = self.random.below(4) as i64;
+            let producer = self.random.below(7) as i64;
             let records = 1 + self.random.below(3) as i32;
+            if producer > 3 && self.random.below(2) == 0 {
+                let commit = self.random.below(2) == 0;
+                let marker = end_transaction(i64::from(self.unique), producer, 0, commit, 0);
+                if self.log().check_marker(producer, 0, 0, false).is_ok() {
+                    batches.push(marker);
+                }
+                continue;
+            }
             if producer > 0 && !self.log().is_truncating() {
+                if producer > 3 {
+                    builder.transactional();
+                }
                 let sequence = self.sequences.entry(producer).or_insert(0);
                 builder.producer(producer, 0, *sequence);
                 *sequence += records;
@@ -148,7 +161,9 @@ impl Schedule {
             for _ in 0..records {
                 self.unique += 1;
                 let value = self.unique.to_string().repeat(1 + self.random.below(40));
-                builder.append(i64::from(self.unique), None, Some(value.as_bytes()));
+                // Now and then a time far behind or ahead of the others.
+                let ms = i64::from(self.unique) + [0, 0, 0, 30, 100][self.random.below(5)];
+                builder.append(ms, None, Some(value.as_bytes()));
             }
             let batch = builder.finish();
             // What a leader would not append is not appended here: a producer whose records were deleted may
@@ -212,7 +227,7 @@ impl Schedule {
         self.sequences.clear();
         for batch in &self.content {
             let header = batch.header();
-            if header.has_producer_id() {
+            if header.has_producer_id() && !header.is_control() {
                 self.sequences
                     .insert(header.producer_id, header.last_sequence() + 1);
             }
@@ -344,6 +359,7 @@ impl Schedule {
 /// Indexes, leader epochs and producers say what the batches say.
 fn check_sidecars(bench: &Bench, found: &[Batch], context: &str) {
     check_answers(bench, found, context);
+    check_committed(bench, found, context);
     check_indexes(bench, context);
 }
 
@@ -358,18 +374,22 @@ fn check_answers(bench: &Bench, found: &[Batch], context: &str) {
             Some(header.leader_epoch),
             "{context}: {header}"
         );
-        if header.base_offset >= log.log_start_offset() {
-            let ms = header.max_timestamp_ms;
-            let hit = log.find_by_timestamp(ms, i64::MAX).unwrap().run().unwrap();
-            assert_eq!(
-                hit.map(|hit| hit.offset),
-                Some(header.last_offset()),
-                "{context}: time {ms}"
-            );
-        }
+    }
+    let times: Vec<(i64, i64)> = found.iter().flat_map(times).collect();
+    let start = log.log_start_offset();
+    for batch in found {
+        let ms = batch.header().max_timestamp_ms;
+        let first = times.iter().find(|(offset, of)| *of >= ms && *offset >= start);
+        let hit = log.find_by_timestamp(ms, i64::MAX).unwrap().run().unwrap();
+        assert_eq!(
+            hit.map(|hit| (hit.offset, hit.timestamp_ms)),
+            first.copied(),
+            "{context}: time {ms}"
+        );
     }
     let mut last: BTreeMap<i64, BatchHeader> = BTreeMap::new();
-    for batch in found.iter().filter(|batch| batch.header().has_producer_id()) {
+    let of_producers = |batch: &&Batch| batch.header().has_producer_id() && !batch.header().is_control();
+    for batch in found.iter().filter(of_producers) {
         last.insert(batch.header().producer_id, *batch.header());
     }
     for header in last.values() {
@@ -381,8 +401,66 @@ fn check_answers(bench: &Bench, found: &[Batch], context: &str) {
     }
 }
 
+/// Offset and time of each record.
+fn times(batch: &Batch) -> Vec<(i64, i64)> {
+    let base_offset = batch.header().base_offset;
+    let records = batch.records(INFLATE_LIMIT_BYTES).unwrap();
+    let time = |record: klamm_protocol::record::Record| {
+        (base_offset + i64::from(record.offset_delta), record.timestamp_ms)
+    };
+    records.map(|record| time(record.unwrap())).collect()
+}
+
+/// Whether it ends a transaction, and how.
+fn ends(batch: &Batch) -> Option<bool> {
+    match ControlRecord::of(batch) {
+        Ok(ControlRecord::EndTransaction { commit, .. }) => Some(commit),
+        _ => None,
+    }
+}
+
+/// What a consumer with `read_committed` is to see of these batches, and from which offset on a transaction is open.
+fn committed(batches: &[Batch]) -> (Vec<&Batch>, Option<i64>) {
+    let (mut ended, mut open) = (BTreeMap::new(), BTreeMap::new());
+    let mut seen = Vec::new();
+    for batch in batches.iter().rev() {
+        let header = batch.header();
+        if let Some(commit) = ends(batch) {
+            ended.insert(header.producer_id, commit);
+        } else if !header.is_transactional() || ended.get(&header.producer_id) != Some(&false) {
+            seen.push(batch);
+        }
+        if header.is_transactional() && !ended.contains_key(&header.producer_id) {
+            open.insert(header.producer_id, header.base_offset);
+        }
+    }
+    seen.reverse();
+    (seen, open.into_values().min())
+}
+
+/// Nothing of an aborted transaction is given to consumers that want none of it, and all the rest.
+fn check_committed(bench: &Bench, found: &[Batch], context: &str) {
+    let log = &bench.log;
+    let (start, end) = (log.log_start_offset(), log.log_end_offset());
+    let (expected, open) = committed(found);
+    let seen = bench.read_committed(start, end);
+    assert!(
+        seen.iter().eq(expected.iter().copied()),
+        "{context}: {} committed batches instead of {}",
+        seen.len(),
+        expected.len()
+    );
+    let (stable, unstable) = (log.last_stable_offset(end), open.unwrap_or(end));
+    // What a transaction has below the log start, no batch tells any more.
+    assert!(
+        stable == unstable || stable < start,
+        "{context}: stable up to {stable}, and not {unstable}"
+    );
+}
+
 fn check_indexes(bench: &Bench, context: &str) {
     let fs = &bench.fs;
+    let active = *bench.log.segments.keys().next_back().unwrap();
     for entry in fs.list_dir(Path::new(DIR)).unwrap() {
         let Some(base_offset) = segment::offset_of(&entry.name, LOG) else {
             assert!(
@@ -398,9 +476,23 @@ fn check_indexes(bench: &Bench, context: &str) {
         };
         let (log, index, time_index) = (open(".log"), open(".index"), open(".timeindex"));
         let mut heads = BTreeMap::new();
+        let (mut aborted, mut in_transaction) = (BTreeMap::new(), BTreeSet::new());
         let mut scanner = Scanner::new(&*log, 0, log.len().unwrap(), 4096);
         while let Some((position, header)) = scanner.next_checked().unwrap() {
             heads.insert(position, header);
+            let batch = Batch::parse(scanner.whole(position, &header).unwrap()).unwrap();
+            match ends(&batch) {
+                None if header.is_transactional() => {
+                    in_transaction.insert(header.producer_id);
+                }
+                None => {}
+                Some(commit) => {
+                    let of_this_segment = in_transaction.remove(&header.producer_id);
+                    if !commit {
+                        aborted.insert((header.last_offset(), header.producer_id), of_this_segment);
+                    }
+                }
+            }
         }
         assert_eq!(
             (index.len().unwrap() % 8, time_index.len().unwrap() % 12),
@@ -418,12 +510,47 @@ fn check_indexes(bench: &Bench, context: &str) {
                 "{context}: {entry:?}"
             );
         }
-        let last = TimeIndex::new(&*time_index, base_offset).unwrap().last().unwrap();
-        if let Some(last) = last {
-            let has = |header: &BatchHeader| {
-                header.last_offset() == last.offset && header.max_timestamp_ms == last.ms
-            };
-            assert!(heads.values().any(has), "{context}: {last:?}");
+        let time_entries = time_index.len().unwrap() / 12;
+        let time_index = TimeIndex::new(&*time_index, base_offset).unwrap();
+        let mut largest = TimestampOffset::NONE;
+        for number in 0..time_entries {
+            let entry = time_index.entry(number).unwrap();
+            assert!(
+                entry.ms > largest.ms && entry.offset > largest.offset,
+                "{context}: {entry:?} after {largest:?}"
+            );
+            largest = entry;
+            let up_to_it = heads.values().filter(|head| head.last_offset() <= entry.offset);
+            let has = |header: &BatchHeader| (header.last_offset(), header.max_timestamp_ms);
+            let first = up_to_it.max_by_key(|head| (head.max_timestamp_ms, -head.last_offset()));
+            assert_eq!(first.map(has), Some((entry.offset, entry.ms)), "{context}");
+        }
+        if base_offset < active {
+            let times = heads.values().map(|head| head.max_timestamp_ms);
+            assert_eq!(largest.ms, times.max().unwrap_or(-1), "{context}: {base_offset}");
+        }
+        let mut entries = Vec::new();
+        let path = Path::new(DIR).join(segment::file_name(base_offset, TXN_INDEX));
+        if let Ok(file) = fs.open(&path, Mode::Read) {
+            assert_eq!(file.len().unwrap() % 34, 0, "{context}");
+            transactions::read_all(&*file, &mut entries).unwrap();
+        }
+        let markers: Vec<_> = entries
+            .iter()
+            .map(|ended| (ended.last_offset, ended.producer_id))
+            .collect();
+        assert!(markers.is_sorted(), "{context}: {markers:?}");
+        for marker in &markers {
+            assert!(
+                aborted.contains_key(marker),
+                "{context}: {marker:?} of {base_offset}"
+            );
+        }
+        for (marker, of_this_segment) in aborted {
+            assert!(
+                markers.contains(&marker) || !of_this_segment,
+                "{context}: {marker:?} of {base_offset} is missing"
+            );
         }
     }
 }
@@ -714,12 +841,18 @@ fn missing_sidecars_are_made_again() {
         schedule.take_checkpoint();
         schedule.note_progress();
         let files = schedule.fs.list_dir(Path::new(DIR)).unwrap();
-        for file in files.iter().filter(|file| !file.name.ends_with(LOG)) {
+        // Most segments have no index of aborted transactions: that one is missing is known by the others.
+        let is_told = |name: &str| !name.ends_with(LOG) && !name.ends_with(TXN_INDEX);
+        for file in files.iter().filter(|file| is_told(&file.name)) {
             schedule.fs = schedule.fs.kill();
             if !schedule.fs.exists(&Path::new(DIR).join(&file.name)).unwrap() {
                 continue;
             }
             schedule.fs.remove(&Path::new(DIR).join(&file.name)).unwrap();
+            if let Some(base_offset) = segment::offset_of(&file.name, INDEX) {
+                let path = Path::new(DIR).join(segment::file_name(base_offset, TXN_INDEX));
+                absent_is_fine(schedule.fs.remove(&path)).unwrap();
+            }
             schedule.crash_and_check(End::Kill);
         }
         assert_eq!(schedule.log().key(), key());
