@@ -2,6 +2,7 @@
 
 mod admin;
 mod disk;
+mod faults;
 mod groups;
 mod inventory;
 mod log;
@@ -24,6 +25,7 @@ use klamm_storage::sys::{self, Fs};
 
 use crate::config::{Assignment, Origin, load};
 use crate::router::{self, Response};
+use crate::startup::StartError;
 use crate::{CloseReason, ConnectionId, ConnectionInfo, Effect, Event, Job, LaneId, Node, Now, RequestId};
 
 const CLIENT: ConnectionId = ConnectionId(1);
@@ -63,6 +65,15 @@ impl Harness {
     }
 
     fn open(disk: MemoryFs, settings: Vec<(String, String)>, unopened: Option<Vec<Job>>) -> Harness {
+        Harness::try_open(disk, settings, unopened).expect("nothing speaks against it")
+    }
+
+    /// A node on what lies on this disk; it may refuse to start.
+    pub fn try_open(
+        disk: MemoryFs,
+        settings: Vec<(String, String)>,
+        unopened: Option<Vec<Job>>,
+    ) -> Result<Harness, StartError> {
         let fixed = [
             ("log.dirs", "/a,/b"),
             ("listeners", "PLAINTEXT://:9092"),
@@ -86,7 +97,7 @@ impl Harness {
             elapsed_ms: 1,
             unix_ms: 1_700_000_000_000,
         };
-        let node = Node::open(&fs, config, 7 + disk.calls(), now.unix_ms).expect("an empty disk opens");
+        let node = Node::open(&fs, config, 7 + disk.calls(), now.unix_ms)?;
         let mut harness = Harness {
             disk,
             fs,
@@ -105,16 +116,21 @@ impl Harness {
         };
         harness.connect(CLIENT);
         harness.tick();
-        harness
+        Ok(harness)
     }
 
     /// Opens what is not open yet.
     pub fn begin(&mut self) {
+        self.open_logs();
+        assert!(self.node.is_ready(), "a node alone is up at once");
+    }
+
+    /// The same, whatever comes of it.
+    pub fn open_logs(&mut self) {
         for job in self.unopened.take().unwrap_or_default() {
             let done = job.run(&self.fs);
             self.event(Event::Job(done));
         }
-        assert!(self.node.is_ready(), "a node alone is up at once");
     }
 
     /// The same disk under another process, after the first one was killed.
