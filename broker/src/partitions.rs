@@ -1,5 +1,5 @@
-//! All partitions of this broker, by topic id: those that serve, those whose log is being opened, and those
-//! whose log directory failed.
+//! All partitions of this broker, by topic id: those that serve, those whose log is being opened, and those that do not
+//! serve.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +19,19 @@ pub(crate) enum Slot {
     Opening(LaneId),
     /// It serves.
     Online(Box<Partition>),
-    /// Its log could not be opened, or its log directory failed.
-    Failed(LaneId),
+    /// It does not serve, for this reason. Where it has no place in a directory, the lane is that of the metadata.
+    Failed(LaneId, Why),
+}
+
+/// Why a partition of this broker does not serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Its log directory failed, or is not here.
+    Disk,
+    /// Its log is damaged.
+    Damage,
+    /// Its log cannot be opened before there is room.
+    Room,
 }
 
 /// What is known of a log that is not open.
@@ -45,7 +56,7 @@ pub(crate) enum Absent {
     Unknown,
     /// Its log is not open yet; a client that asks again will find it.
     Opening,
-    /// Its disk failed.
+    /// It does not serve; a client cannot do anything about it.
     Failed,
 }
 
@@ -75,7 +86,7 @@ impl Partitions {
             Some(Slot::Online(partition)) if partition.log.is_offline() => Err(Absent::Failed),
             Some(Slot::Online(partition)) => Ok(partition),
             Some(Slot::Idle(_) | Slot::Opening(_)) => Err(Absent::Opening),
-            Some(Slot::Failed(_)) => Err(Absent::Failed),
+            Some(Slot::Failed(..)) => Err(Absent::Failed),
             None => Err(Absent::Unknown),
         }
     }
@@ -86,7 +97,7 @@ impl Partitions {
             Some(Slot::Online(partition)) if partition.log.is_offline() => Err(Absent::Failed),
             Some(Slot::Online(partition)) => Ok(partition),
             Some(Slot::Idle(_) | Slot::Opening(_)) => Err(Absent::Opening),
-            Some(Slot::Failed(_)) => Err(Absent::Failed),
+            Some(Slot::Failed(..)) => Err(Absent::Failed),
             None => Err(Absent::Unknown),
         }
     }

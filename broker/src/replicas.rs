@@ -17,13 +17,16 @@ use crate::hosting;
 use crate::job::{Job, OpenLog, Opened, Trouble};
 use crate::node::{Effect, Node, Phase, Waiter};
 use crate::partition::Partition;
-use crate::partitions::{Idle, Slot};
+use crate::partitions::{Idle, Slot, Why};
 use crate::waiting::Patience;
 use crate::{LaneId, partition};
 
 /// What is said of a log that cannot be trusted.
 const OUT_OF_SERVICE: &str = "the log is damaged, and its partition out of service: restore its directory from a copy, \
                               or delete the topic";
+/// Said of the first log, of perhaps many.
+const NO_ROOM_TO_OPEN: &str = "there is no room to open the log: its partition, and others like it, are out of service \
+                               until there is some";
 /// The logs that creating topics makes at once.
 const CREATED_AT_ONCE_MAX: usize = 128;
 
@@ -84,7 +87,7 @@ impl Node {
                     online.lead(partition);
                 }
                 // An opened log takes its epoch from the image of that moment.
-                Some(Slot::Idle(_) | Slot::Opening(_) | Slot::Failed(_)) => {}
+                Some(Slot::Idle(_) | Slot::Opening(_) | Slot::Failed(..)) => {}
                 None => self.host(topic, key),
             }
         }
@@ -96,7 +99,9 @@ impl Node {
         let lane = match &found {
             Some(found) => found.lane,
             None if self.registration.somewhere_else => {
-                return self.partitions.insert(key, Slot::Failed(LaneId::METADATA));
+                return self
+                    .partitions
+                    .insert(key, Slot::Failed(LaneId::METADATA, Why::Disk));
             }
             None => match self
                 .disks
@@ -105,7 +110,11 @@ impl Node {
                 .min_by_key(|disk| (!disk.room.is_ample(), disk.partitions))
             {
                 Some(disk) => disk.lane,
-                None => return self.partitions.insert(key, Slot::Failed(LaneId::METADATA)),
+                None => {
+                    return self
+                        .partitions
+                        .insert(key, Slot::Failed(LaneId::METADATA, Why::Disk));
+                }
             },
         };
         let disk = self.disk_mut(lane);
@@ -115,7 +124,7 @@ impl Node {
             disk.points(&(found.log.topic, found.log.partition))
         });
         if disk.failed {
-            return self.partitions.insert(key, Slot::Failed(lane));
+            return self.partitions.insert(key, Slot::Failed(lane, Why::Disk));
         }
         self.partitions.insert(key, Slot::Idle(Idle { lane, points }));
         if hosting::is_coordinators(self, key) {
@@ -144,7 +153,7 @@ impl Node {
         let config = self.topic_config(topic);
         let disk = self.disk_mut(lane);
         let Some(dir) = disk.dir.clone().filter(|_| !disk.failed) else {
-            return self.partitions.insert(key, Slot::Failed(lane));
+            return self.partitions.insert(key, Slot::Failed(lane, Why::Disk));
         };
         let points = idle.points.unwrap_or_default();
         let options = OpenOptions {
@@ -243,16 +252,24 @@ impl Node {
             }
             (Ok(_), None) => unreachable!("a partition that is being opened is in the image"),
             (Err(error), _) => {
-                self.take_out_of_service(key, lane);
+                let topic_name = topic.as_ref().map_or("", |topic| &topic.name);
                 match (error, postponed) {
-                    (_, Some(job)) => {
-                        self.disk_mut(lane).postponed.push(job);
+                    (error, Some(job)) => {
+                        self.take_out_of_service(key, lane, Why::Room);
+                        let postponed = &mut self.disk_mut(lane).postponed;
+                        if postponed.is_empty() {
+                            tracing::error!(partition = %partition::name(topic_name, key), %error, NO_ROOM_TO_OPEN);
+                        }
+                        postponed.push(job);
                         self.on_no_room(lane);
                     }
-                    (error @ OpenError::Io { .. }, None) => self.on_disk_failed(lane, &error.to_string()),
+                    (error @ OpenError::Io { .. }, None) => {
+                        self.take_out_of_service(key, lane, Why::Disk);
+                        self.on_disk_failed(lane, &error.to_string());
+                    }
                     (error, None) => {
-                        let name = topic.as_ref().map_or("", |topic| &topic.name);
-                        tracing::error!(partition = %partition::name(name, key), %error, OUT_OF_SERVICE);
+                        self.take_out_of_service(key, lane, Why::Damage);
+                        tracing::error!(partition = %partition::name(topic_name, key), %error, OUT_OF_SERVICE);
                     }
                 }
             }
@@ -262,8 +279,8 @@ impl Node {
     }
 
     /// A partition stops serving; everything else goes on.
-    fn take_out_of_service(&mut self, key: LogKey, lane: LaneId) {
-        self.partitions.insert(key, Slot::Failed(lane));
+    fn take_out_of_service(&mut self, key: LogKey, lane: LaneId, why: Why) {
+        self.partitions.insert(key, Slot::Failed(lane, why));
         self.not_served(key);
         self.abandon(key, ErrorCode::KAFKA_STORAGE_ERROR);
         self.on_maybe_closed(key);
@@ -283,7 +300,7 @@ impl Node {
                     tracing::error!(partition = %partition_name, %error, OUT_OF_SERVICE);
                     let (name, points) = (partition.log_name(key), partition.points());
                     self.disk_mut(lane).closed(name, points);
-                    self.take_out_of_service(key, lane);
+                    self.take_out_of_service(key, lane, Why::Damage);
                 }
             }
         }
@@ -316,8 +333,8 @@ impl Node {
                 // What is being opened is removed when it comes.
                 Some(Slot::Opening(lane)) => self.disk_mut(lane).partitions -= 1,
                 // It never had a place.
-                Some(Slot::Failed(LaneId::METADATA)) => {}
-                Some(Slot::Failed(lane)) => {
+                Some(Slot::Failed(LaneId::METADATA, _)) => {}
+                Some(Slot::Failed(lane, _)) => {
                     self.disk_mut(lane).partitions -= 1;
                     self.remove_unopened(key, lane, (topic.name.to_string(), index));
                 }
@@ -352,7 +369,7 @@ impl Node {
             );
         }
         for key in self.take_held(lane) {
-            self.take_out_of_service(key, lane);
+            self.take_out_of_service(key, lane, Why::Disk);
         }
         let keys: Vec<LogKey> = self
             .partitions
@@ -360,12 +377,13 @@ impl Node {
             .filter(|(_, slot)| match slot {
                 Slot::Online(partition) => partition.lane == lane,
                 Slot::Idle(idle) => idle.lane == lane,
-                Slot::Opening(_) | Slot::Failed(_) => false,
+                Slot::Failed(failed, why) => *failed == lane && *why != Why::Disk,
+                Slot::Opening(_) => false,
             })
             .map(|(key, _)| *key)
             .collect();
         for key in keys {
-            self.take_out_of_service(key, lane);
+            self.take_out_of_service(key, lane, Why::Disk);
         }
         self.go_on_stopping();
     }

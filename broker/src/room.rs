@@ -16,7 +16,7 @@ use crate::LaneId;
 use crate::hosting;
 use crate::job::{Job, LookAfter, Reserve};
 use crate::node::Node;
-use crate::partitions::Slot;
+use crate::partitions::{Slot, Why};
 
 /// How long to wait before the reserve is given back: what was on its way to the disk must not eat it up.
 const GIVE_AFTER_MS: u64 = 200;
@@ -192,7 +192,7 @@ impl Node {
     /// Opens logs that could not be opened for want of room.
     fn open_postponed(&mut self, lane: LaneId) {
         for job in std::mem::take(&mut self.disk_mut(lane).postponed) {
-            if !matches!(self.partitions.get(&job.key), Some(Slot::Failed(_))) {
+            if !matches!(self.partitions.get(&job.key), Some(Slot::Failed(_, Why::Room))) {
                 continue;
             }
             self.partitions.insert(job.key, Slot::Opening(lane));

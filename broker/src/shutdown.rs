@@ -53,7 +53,7 @@ impl Node {
             disk.is_some_and(|disk| disk.dir.as_ref().is_some_and(|dir| dir.clean_epoch().is_some()));
         let waits = |slot: &Slot| match slot {
             Slot::Idle(idle) => idle.lane == lane && idle.points.is_some() && !was_clean,
-            Slot::Failed(failed) => *failed == lane,
+            Slot::Failed(failed, _) => *failed == lane,
             Slot::Opening(_) | Slot::Online(_) => false,
         };
         !self.partitions.iter().any(|(_, slot)| waits(slot))

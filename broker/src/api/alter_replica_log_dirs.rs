@@ -51,7 +51,7 @@ fn stay(node: &Node, key: Option<LogKey>, target: LaneId) -> Result<(), ErrorCod
     let key = key.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     let lane = match node.partitions.get(&key) {
         None => return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-        Some(Slot::Failed(_)) => return Err(ErrorCode::KAFKA_STORAGE_ERROR),
+        Some(Slot::Failed(..)) => return Err(ErrorCode::KAFKA_STORAGE_ERROR),
         Some(Slot::Idle(idle)) => idle.lane,
         Some(Slot::Opening(lane)) => *lane,
         Some(Slot::Online(partition)) => partition.lane,

@@ -16,11 +16,14 @@ use crate::LaneId;
 use crate::api::Caller;
 use crate::job::Job;
 use crate::node::Node;
-use crate::partitions::Slot;
+use crate::partitions::{Slot, Why};
 use crate::replicas::OPEN_TIMEOUT_MS;
 
 /// From this version on, the answer tells of the disks.
 const SPACE_SINCE: i16 = 4;
+
+/// A size or a lag that cannot be told (Kafka: `UNKNOWN_VOLUME_BYTES`, `INVALID_OFFSET_LAG`).
+const UNKNOWN: i64 = -1;
 
 /// A request that waits until every disk was looked at.
 pub(crate) struct Measuring {
@@ -43,7 +46,7 @@ pub(crate) fn handle(node: &mut Node, caller: Caller, request: DescribeLogDirsRe
     let lies_somewhere = |(key, slot): (&LogKey, &Slot)| match slot {
         Slot::Idle(idle) if idle.points.is_some() => Some(*key),
         Slot::Opening(_) => Some(*key),
-        Slot::Idle(_) | Slot::Online(_) | Slot::Failed(_) => None,
+        Slot::Idle(_) | Slot::Online(_) | Slot::Failed(..) => None,
     };
     let is_asked = |key: &LogKey| match (&asked, node.cluster.topic_by_id(key.topic_id)) {
         (Some(asked), Some(topic)) => asked.contains(&(topic.name.clone(), key.partition)),
@@ -100,10 +103,12 @@ fn go_on(node: &mut Node, id: u64, measuring: Measuring) {
 fn describe(node: &Node, measuring: &Measuring) -> DescribeLogDirsResponse {
     let mut by_lane: BTreeMap<LaneId, BTreeMap<Str, Vec<DescribeLogDirsPartition>>> = BTreeMap::new();
     for (key, slot) in node.partitions.iter() {
-        let (lane, size_bytes) = match slot {
-            Slot::Online(partition) => (partition.lane, partition.log.size_bytes()),
+        let (lane, partition_size, offset_lag) = match slot {
+            Slot::Online(partition) => (partition.lane, number(partition.log.size_bytes()), 0),
             // Nothing was ever written to it.
-            Slot::Idle(idle) if idle.points.is_none() => (idle.lane, 0),
+            Slot::Idle(idle) if idle.points.is_none() => (idle.lane, 0, 0),
+            // It lies there, and nobody knows more of it. Kafka has no such thing: there the directory goes.
+            Slot::Failed(lane, Why::Damage | Why::Room) => (*lane, UNKNOWN, UNKNOWN),
             _ => continue,
         };
         let Some(topic) = node.cluster.topic_by_id(key.topic_id) else {
@@ -119,7 +124,8 @@ fn describe(node: &Node, measuring: &Measuring) -> DescribeLogDirsResponse {
         }
         let described = DescribeLogDirsPartition {
             partition_index: key.partition,
-            partition_size: number(size_bytes),
+            partition_size,
+            offset_lag,
             ..DescribeLogDirsPartition::default()
         };
         let topics = by_lane.entry(lane).or_default();
@@ -138,8 +144,8 @@ fn describe(node: &Node, measuring: &Measuring) -> DescribeLogDirsResponse {
             topics: topics
                 .map(|(name, partitions)| DescribeLogDirsTopic { name, partitions })
                 .collect(),
-            total_bytes: space.map_or(-1, |space| number(space.total)),
-            usable_bytes: space.map_or(-1, |space| number(space.usable)),
+            total_bytes: space.map_or(UNKNOWN, |space| number(space.total)),
+            usable_bytes: space.map_or(UNKNOWN, |space| number(space.usable)),
             ..DescribeLogDirsResult::default()
         }
     });

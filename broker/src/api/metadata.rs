@@ -195,10 +195,10 @@ fn describe_partition(partition: &Partition, index: i32, offline: Option<i32>) -
     }
 }
 
-/// Whether this broker holds the partition and its disk failed.
+/// Whether this broker holds the partition and does not serve it.
 pub(crate) fn is_offline(node: &Node, topic_id: TopicId, partition: i32) -> bool {
     match node.partitions.get(&LogKey { topic_id, partition }) {
-        Some(Slot::Failed(_)) => true,
+        Some(Slot::Failed(..)) => true,
         Some(Slot::Online(partition)) => partition.log.is_offline(),
         Some(Slot::Idle(_) | Slot::Opening(_)) | None => false,
     }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use klamm_protocol::messages::describe_log_dirs::DescribeLogDirsRequest;
 use klamm_protocol::messages::fetch::FetchRequest;
+use klamm_protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 use klamm_protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -206,8 +208,8 @@ fn a_topic_whose_logs_find_no_room_at_first_has_them_later() {
             .fail_call(harness.disk.calls() + call, Fault::NoSpace);
         harness.send(7, &create);
         harness.pass_ms(2_000);
-        if harness.failed.is_some() || harness.node.disks.iter().any(|disk| disk.failed) {
-            // It was a sync, and those are not tried again.
+        if harness.disk.struck_sync() {
+            // Those are not tried again.
             continue;
         }
         let request = super::log::produce_to("new", -1, &[(0, batch(&["a"])), (1, batch(&["a"]))]);
@@ -328,6 +330,62 @@ fn where_a_log_could_not_be_recovered_no_clean_shutdown_is_claimed() {
     harness.event(Event::Shutdown);
     assert!(harness.stopped);
     assert!(claims_clean_shutdown(&harness, "/a") && !claims_clean_shutdown(&harness, "/b"));
+}
+
+/// Leader, error and offline replicas.
+type State = (i32, ErrorCode, Vec<i32>);
+
+/// What Metadata says of partition 1, and what size and lag DescribeLogDirs tells of it in `/b`.
+fn told(harness: &mut Harness) -> (State, Option<(i64, i64)>) {
+    let request = MetadataRequest {
+        topics: Some(vec![MetadataRequestTopic {
+            name: Some("t".into()),
+            ..Default::default()
+        }]),
+        ..Default::default()
+    };
+    let mut metadata = answered!(Metadata, harness.ask(12, &request));
+    let partition = metadata.topics.remove(0).partitions.remove(1);
+    let request = DescribeLogDirsRequest { topics: None };
+    let dirs = answered!(DescribeLogDirs, harness.ask(4, &request)).results;
+    assert_eq!((&*dirs[1].log_dir, dirs[1].error_code), ("/b", NONE));
+    let lies_there = dirs[1].topics.iter().flat_map(|topic| &topic.partitions);
+    let lies_there: Vec<_> = lies_there
+        .map(|partition| (partition.partition_size, partition.offset_lag))
+        .collect();
+    let state = (
+        partition.leader_id,
+        partition.error_code,
+        partition.offline_replicas,
+    );
+    (state, lies_there.first().copied())
+}
+
+#[test]
+fn a_damaged_partition_has_no_leader_and_an_offline_replica_and_still_lies_in_its_directory() {
+    let mut harness = with_durable_records();
+    let length = harness.file_len(LOG) as i64;
+    assert_eq!(told(&mut harness), ((1, NONE, vec![]), Some((length, 0))));
+    damage(&harness, 2);
+    let mut harness = harness.restart();
+    let offline = (-1, ErrorCode::LEADER_NOT_AVAILABLE, vec![1]);
+    assert_eq!(told(&mut harness), (offline, Some((-1, -1))));
+}
+
+#[test]
+fn a_partition_that_waits_for_room_is_told_as_offline_until_it_has_some() {
+    let mut harness = with_durable_records().restart_slowly();
+    let of_partition_1 = harness.unopened.as_mut().expect("none is open").split_off(1);
+    harness.open_logs();
+    harness.disk.fail_call(harness.disk.calls(), Fault::NoSpace);
+    harness.unopened = Some(of_partition_1);
+    harness.open_logs();
+    let offline = (-1, ErrorCode::LEADER_NOT_AVAILABLE, vec![1]);
+    assert_eq!(told(&mut harness), (offline, Some((-1, -1))));
+    assert_eq!(read(&mut harness, 1), Err(STORAGE));
+    harness.pass_ms(2_000);
+    let length = harness.file_len(LOG) as i64;
+    assert_eq!(told(&mut harness), ((1, NONE, vec![]), Some((length, 0))));
 }
 
 #[test]

@@ -60,6 +60,8 @@ struct State {
     calls: u64,
     /// Faults that have struck, those that stop the world excepted.
     struck: u64,
+    /// One of them struck a sync.
+    struck_sync: bool,
     fault: Option<(u64, Fault)>,
     /// The next sync of a file fails.
     sync_fails: bool,
@@ -131,6 +133,7 @@ impl MemoryFs {
             locked: BTreeSet::new(),
             calls: 0,
             struck: 0,
+            struck_sync: false,
             fault: None,
             sync_fails: false,
             stopped: false,
@@ -166,6 +169,11 @@ impl MemoryFs {
     /// How many faults have struck that did not stop the world.
     pub fn struck(&self) -> u64 {
         self.state().struck
+    }
+
+    /// Whether one of them struck a sync.
+    pub fn struck_sync(&self) -> bool {
+        self.state().struck_sync
     }
 
     /// Takes back a fault that has not happened yet.
@@ -587,6 +595,7 @@ impl Fs for MemoryFs {
         if let Some(fault) = fault.filter(|fault| *fault != Fault::Full) {
             if !matches!(fault, Fault::Stop { .. }) {
                 dir.pending.clear();
+                state.struck_sync = true;
             }
             return Err(sync_error(&fault.error()));
         }
@@ -745,6 +754,7 @@ impl File for MemoryFile {
             Some(fault @ Fault::Stop { .. }) => Err(fault.error()),
             Some(fault) => {
                 content.lose_sync();
+                state.struck_sync = true;
                 Err(sync_error(&fault.error()))
             }
         }
