@@ -37,9 +37,6 @@ use crate::{LaneId, Now};
 /// The newest batches of all logs that stay in memory for their readers.
 const TAIL_BYTES: usize = 16 << 20;
 
-/// Files of logs that stay open at a time; the rest open when they are needed.
-const MAX_OPEN_FILES: usize = 4_096;
-
 /// How long the controller may take to register this broker before it is asked again.
 const REGISTRATION_TIMEOUT_MS: u64 = 10_000;
 
@@ -61,7 +58,10 @@ pub enum StartError {
     #[error("the metadata log cannot be opened: {0}")]
     Metadata(#[from] klamm_consensus::OpenError),
     /// A directory that belongs to another cluster.
-    #[error("{path} belongs to cluster {theirs}, this node to {ours}: name another directory in log.dirs")]
+    #[error(
+        "{path} belongs to cluster {theirs} by its meta.properties, and this node to {ours}: name another directory in \
+         log.dirs"
+    )]
     OtherCluster {
         /// The directory.
         path: PathBuf,
@@ -182,6 +182,7 @@ impl Node {
             .filter(|first| epochs.all(|epoch| epoch == Some(*first)))
             .unwrap_or(-1);
         let incarnation = uuid(&mut random);
+        let open_files = Arc::new(OpenFiles::new(config.open_files_max));
         let mut node = Node {
             sessions: FetchSessions::new(config.fetch_session_slots),
             groups: Groups::new(&config, random.next()),
@@ -221,7 +222,7 @@ impl Node {
             found,
             removing: BTreeMap::new(),
             tail: Tail::new(TAIL_BYTES),
-            open_files: Arc::new(OpenFiles::new(MAX_OPEN_FILES)),
+            open_files,
             schedule: Schedule::new(),
             phase: Phase::Running,
             has_dynamic_settings: false,

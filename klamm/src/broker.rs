@@ -36,8 +36,11 @@ pub fn run(arguments: &Run) -> Result<(), String> {
     for notice in &loaded.notices {
         tracing::info!("{notice}");
     }
-    raise_descriptor_limit();
-    let config = Arc::new(loaded.config);
+    let mut config = loaded.config;
+    if let Some(limit) = raise_descriptor_limit() {
+        config.open_files_max = config.open_files_max.min(for_logs(limit));
+    }
+    let config = Arc::new(config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(
             std::thread::available_parallelism()
@@ -152,19 +155,30 @@ fn start_logging(format: LogFormat) -> Result<(), String> {
 }
 
 /// Connections, segments and indexes each need a descriptor; the limit that shells set is for other programs.
-fn raise_descriptor_limit() {
+/// Gives how many there may be; `None` where nothing limits them.
+fn raise_descriptor_limit() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,
     };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(
-            "the number of open files stays limited to {:?}: {error}",
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(
+                "the number of open files stays limited to {:?}: {error}",
+                limit.current
+            );
             limit.current
-        );
+        }
     }
+}
+
+/// Of so many descriptors, those that files of logs may take: connections need some too, and who finds none left
+/// cannot tell that from a full disk.
+fn for_logs(descriptors: u64) -> usize {
+    usize::try_from(descriptors / 2).unwrap_or(usize::MAX)
 }
 
 async fn serve(config: Arc<BrokerConfig>, in_container: bool) -> Result<(), String> {

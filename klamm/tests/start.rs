@@ -47,6 +47,19 @@ fn a_first_start_says_version_directory_and_address_in_a_line_each() {
     broker.serves();
 }
 
+#[test]
+fn the_limit_of_open_files_is_raised_as_far_as_it_goes() {
+    let mut command = Command::new("/bin/sh");
+    let limited = "ulimit -Sn 256; ulimit -Hn 1000; exec \"$0\" \"$@\"";
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_klamm")]);
+    let broker = Broker::start_by(command, tempfile::tempdir().unwrap(), &[]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", broker.pid())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files"));
+    let words: Vec<&str> = line.expect("Linux tells").split_whitespace().collect();
+    assert_eq!(words[3..5], ["1000", "1000"]);
+    broker.serves();
+}
+
 /// Before the broker is registered, nothing is known: kafka-python 2.2 takes an answer without brokers for the end.
 #[test]
 fn the_first_client_already_finds_the_broker_in_the_metadata() {

@@ -7,6 +7,9 @@ use super::listener::{Listener, ListenerError, listeners};
 use super::topic_config::TopicConfig;
 use super::values::Values;
 
+/// Files of logs that stay open at a time, where the process may have so many and more.
+const OPEN_FILES_MAX: usize = 4_096;
+
 /// Everything that is settled about one broker.
 #[derive(Clone, Debug)]
 pub struct BrokerConfig {
@@ -18,6 +21,9 @@ pub struct BrokerConfig {
     pub rack: Option<String>,
     /// The cluster's id where somebody chose one; else the first start makes one.
     pub cluster_id: Option<String>,
+    /// Files of logs that stay open at a time; the rest open when they are needed. Not a setting: the process lowers it
+    /// where it may not have so many.
+    pub open_files_max: usize,
     /// Data directories; never empty.
     pub log_dirs: Vec<PathBuf>,
     /// Directory of the metadata log.
@@ -170,6 +176,7 @@ impl BrokerConfig {
                 .filter(|rack| !rack.is_empty())
                 .map(str::to_owned),
             cluster_id: None,
+            open_files_max: OPEN_FILES_MAX,
             log_dirs,
             metadata_log_dir,
             listeners,

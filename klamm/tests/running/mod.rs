@@ -28,7 +28,11 @@ impl Broker {
     }
 
     pub fn start_in(data: tempfile::TempDir, overrides: &[&str]) -> Broker {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
+        Broker::start_by(Command::new(env!("CARGO_BIN_EXE_klamm")), data, overrides)
+    }
+
+    /// By a command that takes the arguments of the binary and becomes it.
+    pub fn start_by(mut command: Command, data: tempfile::TempDir, overrides: &[&str]) -> Broker {
         command.env_clear().stderr(Stdio::piped());
         command.args(["--override", "listeners=PLAINTEXT://127.0.0.1:0"]);
         command
