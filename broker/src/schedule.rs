@@ -14,7 +14,7 @@ use crate::hosting;
 use crate::job::{CompactLog, Job};
 use crate::node::{Node, Phase};
 use crate::partition::Partition;
-use crate::partitions::Slot;
+use crate::partitions::{Idle, Slot};
 
 /// The time between two ticks of Raft.
 const RAFT_TICK_MS: u64 = 100;
@@ -75,6 +75,9 @@ struct Waking {
     behind: Option<LogKey>,
     /// After a crash.
     recovers: bool,
+    /// How many logs there are to open, since when, and when it was last told how far that is.
+    logs: usize,
+    since_ms: u64,
     told_ms: u64,
 }
 
@@ -93,6 +96,8 @@ impl Schedule {
                 at_ms: u64::MAX,
                 behind: None,
                 recovers: false,
+                logs: 0,
+                since_ms: 0,
                 told_ms: 0,
             },
             closes_many: false,
@@ -177,6 +182,10 @@ impl Node {
         let crashed = |disk: &Disk| disk.dir.as_ref().is_some_and(|dir| dir.clean_epoch().is_none());
         let recovers = self.disks.iter().any(crashed);
         self.schedule.waking.recovers = recovers;
+        let lies_there =
+            |slot: &Slot| matches!(slot, Slot::Idle(Idle { points: Some(_), .. }) | Slot::Opening(_));
+        let slots = self.partitions.iter().map(|(_, slot)| slot);
+        self.schedule.waking.logs = slots.filter(|slot| lies_there(slot)).count();
         self.schedule.waking.at_ms = if recovers { 0 } else { WAKE_DELAY_MS };
     }
 
@@ -201,6 +210,8 @@ impl Node {
             if self.schedule.waking.told_ms > 0 {
                 let done = behind.map_or(0, |behind| self.partitions.count_up_to(behind));
                 tracing::info!("recovering logs: {done} of {total} partitions are through");
+            } else {
+                self.schedule.waking.since_ms = now_ms;
             }
             self.schedule.waking.told_ms = now_ms + PROGRESS_MS;
         }
@@ -216,6 +227,15 @@ impl Node {
         }
         if keys.len() < SWEEP_STEP && self.partitions.opening() == 0 {
             self.schedule.waking.at_ms = u64::MAX;
+            let Waking { logs, since_ms, .. } = self.schedule.waking;
+            if recovers && logs > 0 {
+                let took_ms = now_ms - since_ms;
+                tracing::info!(
+                    "recovered {logs} logs in {}.{} s",
+                    took_ms / 1000,
+                    took_ms % 1000 / 100
+                );
+            }
             // Those that were opened have not been looked after yet.
             self.schedule.sweep_ms = now_ms;
             self.schedule.retain_ms = now_ms;

@@ -231,6 +231,19 @@ async fn owns(consumer: &mut Consumer, count: usize) {
 }
 
 #[tokio::test]
+async fn a_start_after_a_crash_says_when_the_logs_are_recovered() {
+    let mut broker = Broker::start(&[]);
+    create(&Admin::new(cluster(&broker).await), "t", 3).await;
+    let data = broker.take_data();
+    drop(broker);
+    let broker = Broker::start_in(data, &[]);
+    let told = "recovered 3 logs in ";
+    if !broker.log.iter().any(|line| line.contains(told)) {
+        broker.next_line_with(told);
+    }
+}
+
+#[tokio::test]
 async fn members_of_a_group_share_the_partitions_and_one_that_leaves_hands_its_own_over() {
     let broker = Broker::start(AT_ONCE);
     let cluster = cluster(&broker).await;
