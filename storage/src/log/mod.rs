@@ -228,6 +228,8 @@ struct Flush {
     unsynced_base: i64,
     /// Bytes written since the last flush began.
     unsynced_bytes: u64,
+    /// Somebody asked that everything below be synced.
+    wanted_to: i64,
 }
 
 /// While the end of the log is cut off, batches that follow wait here.

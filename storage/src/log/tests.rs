@@ -197,6 +197,27 @@ impl Bench {
 }
 
 #[test]
+fn a_flush_that_is_asked_for_covers_what_is_not_written_or_while_another_is_on_its_way() {
+    let mut bench = Bench::new(&LogConfig::default());
+    bench.append(vec![batch(b"a", 1)]);
+    bench.log.flush(&mut bench.jobs);
+    assert_eq!(bench.jobs.len(), 1, "nothing is written yet");
+    let written = lane::run(&bench.shared, std::mem::take(&mut bench.jobs));
+    for done in written {
+        bench.log.on_done(done, &mut bench.jobs);
+    }
+    let first_flush = std::mem::take(&mut bench.jobs);
+    assert_eq!(first_flush.len(), 1);
+    bench.append(vec![batch(b"b", 2)]);
+    bench.settle();
+    bench.log.flush(&mut bench.jobs);
+    assert!(bench.jobs.is_empty(), "one flush at a time");
+    bench.jobs = first_flush;
+    bench.settle();
+    assert_eq!(bench.log.recovery_point(), 2);
+}
+
+#[test]
 fn what_is_appended_can_be_read_once_it_is_written() {
     let mut bench = Bench::new(&LogConfig::default());
     let appended = bench.append(vec![batch(b"a", 1), batch(b"b", 2)]);

@@ -17,11 +17,10 @@ const FLUSH_BYTES: u64 = 64 << 20;
 const SHORT_BYTES: u64 = 64 << 10;
 
 impl Log {
-    /// Syncs all that is written. The recovery point moves when the disk has done so.
+    /// Syncs all that was appended, as soon as it is written. The recovery point moves when the disk has done so.
     pub fn flush(&mut self, jobs: &mut Vec<LaneJob>) {
-        if self.phase == Phase::Open && self.written_end > self.synced_end {
-            self.emit_flush(jobs);
-        }
+        self.flush.wanted_to = self.log_end_offset;
+        self.flush_if_due(jobs);
     }
 
     /// What comes with time: segments whose retention is over go, producers expire, `flush.ms` is kept. To be
@@ -269,7 +268,8 @@ impl Log {
             .is_some_and(|(base, state)| *base < self.active().0 && state.is_written());
         let messages = self.config.flush_messages.unwrap_or(i64::MAX);
         let much = self.flush.unsynced_bytes >= FLUSH_BYTES;
-        if sealed || (unsynced > 0 && (much || self.config.fsync_acknowledged || unsynced >= messages)) {
+        let wanted = self.flush.wanted_to > self.synced_end || self.config.fsync_acknowledged;
+        if sealed || (unsynced > 0 && (much || wanted || unsynced >= messages)) {
             self.emit_flush(jobs);
         }
     }
