@@ -613,7 +613,7 @@ impl Recovery<'_> {
                 .entries()
                 .first()
                 .is_none_or(|first| first.1 <= log_start_offset);
-            if self.clean || (starts && self.epochs_fit(&epochs, kept, log_start_offset, end.min(from))?) {
+            if starts && self.epochs_fit(&epochs, kept, log_start_offset, end.min(from))? {
                 replay(self.fs, kept, from, |_, header, _| {
                     changed |= epochs.assign(header.leader_epoch, header.base_offset);
                     Ok(())

@@ -134,6 +134,15 @@ pub(crate) fn sidecars_fit(fs: &dyn Fs, extent: &Extent, interval: u64) -> io::R
     }
 }
 
+/// What is no batch is as good as the end.
+fn whole(next: Result<Option<(u64, BatchHeader)>, ScanError>) -> io::Result<Option<(u64, BatchHeader)>> {
+    match next {
+        Ok(found) => Ok(found),
+        Err(ScanError::Batch { .. }) => Ok(None),
+        Err(ScanError::Io(error)) => Err(error),
+    }
+}
+
 /// The head of the batch that begins at `position`, if one does.
 fn head_at(log: &dyn File, position: u64, size: u64) -> io::Result<Option<BatchHeader>> {
     match Scanner::new(log, position, size, BatchHeader::SIZE).next_header() {
@@ -210,16 +219,15 @@ pub(crate) fn facts(fs: &dyn Fs, extent: &Extent) -> io::Result<SegmentFacts> {
         let start = start_position(fs, segment, &*log, size, i64::MAX)?;
         let mut no_entries = (Vec::new(), Vec::new());
         let mut scanner = Scanner::new(&*log, start, size, READ_HEADS);
-        while let Ok(Some((position, header))) = scanner.next_header() {
+        while let Some((position, header)) = whole(scanner.next_header())? {
             // No entry is due before the next append: all that counts is what went by since the last one.
             let (index, time_index) = &mut no_entries;
             shape
                 .indexer
                 .batch(&header, position, u64::MAX, index, time_index);
         }
-        if let Ok(Some((_, first))) = Scanner::new(&*log, 0, size, BatchHeader::SIZE).next_header() {
-            shape.first_timestamp_ms = Some(first.max_timestamp_ms);
-        }
+        let first = Scanner::new(&*log, 0, size, BatchHeader::SIZE).next_header();
+        shape.first_timestamp_ms = whole(first)?.map(|(_, first)| first.max_timestamp_ms);
     }
     Ok(SegmentFacts {
         segment: Arc::clone(segment),

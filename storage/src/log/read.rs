@@ -301,6 +301,10 @@ impl ReadJob {
         };
         let fits = self.at_least_one || first_size <= self.max_bytes as u64;
         if first.last_offset() >= self.bound || !fits {
+            if first.last_offset() >= self.bound {
+                // A head that is wrong may say that it reaches as far, and its readers would wait for ever.
+                Scanner::new(log, position, size, READ_HEADS).next_checked()?;
+            }
             return Ok(Some(nothing));
         }
         // From here on everything is whole batches up to `end`, of which `next_offset` is the offset behind.

@@ -466,7 +466,11 @@ impl Content {
             }
             match change {
                 Change::Write(position, mut bytes) if torn => {
-                    tear(&mut bytes, random);
+                    tear(
+                        &mut bytes,
+                        self.durable.get(position..).unwrap_or_default(),
+                        random,
+                    );
                     Self::apply(&mut self.durable, &Change::Write(position, bytes));
                 }
                 Change::SetLen(_) if torn => {}
@@ -477,15 +481,18 @@ impl Content {
     }
 }
 
-/// What a power cut leaves of a write: its beginning, or all of its length with some sectors never written.
-fn tear(bytes: &mut Vec<u8>, random: &mut Random) {
+/// What a power cut leaves of a write over `old` bytes: its beginning, or all of its length with some sectors never
+/// written.
+fn tear(bytes: &mut Vec<u8>, old: &[u8], random: &mut Random) {
     if random.below(2) == 0 {
         bytes.truncate(random.below(bytes.len() + 1));
         return;
     }
-    for sector in bytes.chunks_mut(SECTOR) {
+    for (number, sector) in bytes.chunks_mut(SECTOR).enumerate() {
         if random.below(2) == 0 {
-            sector.fill(0);
+            let old = old.get(number * SECTOR..).unwrap_or_default();
+            let old = old.iter().chain(std::iter::repeat(&0));
+            sector.iter_mut().zip(old).for_each(|(byte, old)| *byte = *old);
         }
     }
 }
