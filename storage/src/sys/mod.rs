@@ -136,7 +136,7 @@ pub trait File: Send + Sync {
     /// Has the disk begin with what a sync would wait for. Promises nothing and waits for nothing.
     fn start_sync(&self) {}
 
-    /// Reserves space for `len` bytes from `position` on without moving the end of the file.
+    /// Reserves space for `len` bytes, perhaps none, from `position` on without moving the end of the file.
     ///
     /// # Errors
     /// `StorageFull` when the space is not there. A file system that cannot reserve does nothing.

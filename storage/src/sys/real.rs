@@ -275,6 +275,9 @@ impl File for RealFile {
     }
 
     fn reserve(&self, position: u64, len: u64) -> io::Result<()> {
+        if len == 0 {
+            return Ok(());
+        }
         match rustix::fs::fallocate(&self.fd, FallocateFlags::KEEP_SIZE, position, len) {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             Err(error) => Err(error.into()),
@@ -406,6 +409,7 @@ mod tests {
         let (_dir, file) = file();
         file.write_at(0, &[Bytes::from_static(b"abc")]).unwrap();
         file.reserve(0, 1 << 20).unwrap();
+        file.reserve(0, 0).unwrap();
         assert_eq!(file.len().unwrap(), 3);
     }
 
