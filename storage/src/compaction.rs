@@ -31,7 +31,7 @@ use crate::scan::{ScanError, Scanner};
 use crate::segment::{
     self, CLEANED, INDEX, LOG, SNAPSHOT, SWAP, Segment, TIME_INDEX, TXN_INDEX, absent_is_fine,
 };
-use crate::sidecars::{Extent, READ_HEADS, Shape};
+use crate::sidecars::{Extent, Shape};
 use crate::sys::{File, Fs, Mode, is_no_room};
 use crate::transactions;
 
@@ -660,10 +660,10 @@ pub(crate) fn finish_swaps(fs: &dyn Fs, directory: &Path) -> io::Result<()> {
 
 fn last_offset(fs: &dyn Fs, path: &Path, base_offset: i64) -> io::Result<i64> {
     let log = fs.open(path, Mode::Read)?;
-    let mut scanner = Scanner::new(&*log, 0, log.len()?, READ_HEADS);
+    let mut scanner = Scanner::new(&*log, 0, log.len()?, PIECE_BYTES);
     let mut last = base_offset;
     loop {
-        match scanner.next_header() {
+        match scanner.next_checked() {
             Ok(Some((_, header))) => last = header.last_offset(),
             Ok(None) => return Ok(last),
             Err(ScanError::Io(error)) => return Err(error),
